@@ -1,0 +1,66 @@
+# revcycle. `make help` explains every target; none needs anything installed but Python 3.11 or newer.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml simulators/*/pyproject.toml tools/*/pyproject.toml)))
+SOURCES := $(addsuffix src,$(MEMBERS))
+READY := .venv/.ready
+
+.PHONY: help
+help: ## Say what each target does
+	@echo "revcycle: from the documented encounter to the last cent. First: make demo"
+	@echo
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings go behind the target: make demo SEED=7 ENCOUNTERS=3000 INSTANCES=2 KEEP=1 SOURCE=file.jsonl"
+
+$(READY): requirements.lock requirements-uv.lock $(addsuffix pyproject.toml,$(MEMBERS)) scripts/bootstrap
+	@PYTHON="$(PYTHON)" scripts/bootstrap $(MEMBERS)
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## Install everything into .venv (every other target does this by itself)
+
+.PHONY: demo
+demo: $(READY) ## 300 encounters from note to posted remittance over real Kafka and PostgreSQL
+	@$(BIN)/revcycle demo $(if $(SEED),--seed $(SEED)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS)) $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SOURCE),--source "$(SOURCE)") $(if $(filter 1,$(KEEP)),--keep) $(DEMO_FLAGS)
+
+.PHONY: up
+up: $(READY) ## Start PostgreSQL, Kafka and the five services and stay in the foreground (Ctrl-C stops them)
+	@$(BIN)/revcycle up $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(filter 1,$(DETACH)),--detach)
+
+.PHONY: down
+down: $(READY) ## Stop whatever runs from this checkout, leaving no process
+	@$(BIN)/revcycle down
+
+.PHONY: status
+status: $(READY) ## Say what runs, where, and how it is
+	@$(BIN)/revcycle status
+
+.PHONY: check
+check: $(READY) ## Format, lint, types, architecture rules and unit tests, in under a minute
+	@scripts/check
+
+.PHONY: test
+test: $(READY) ## Everything: make check, then the component, integration and fault tests on real infrastructure
+	@scripts/test
+
+.PHONY: docs
+docs: $(READY) ## Write the generated contracts and pages under docs/; fails when they had drifted
+	@$(BIN)/python scripts/generate_docs.py
+
+.PHONY: lock
+lock: $(READY) ## Resolve the members' requirements again and write requirements.lock
+	@$(BIN)/python scripts/third_party_requirements.py > .venv/requirements.in
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url $(LOCK_FLAGS) .venv/requirements.in -o requirements.lock --quiet
+
+.PHONY: format
+format: $(READY) ## Put the code into the house format
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+
+.PHONY: clean
+clean: ## Remove the virtual environment and all state of this checkout
+	@test ! -x $(BIN)/revcycle || $(BIN)/revcycle down || true
+	@rm -rf .venv .revcycle

@@ -1,0 +1,1 @@
+"""Effective-dated code-set releases and the edit rules over them."""

@@ -1,0 +1,1 @@
+"""Moves events without losing, doubling or reordering one."""

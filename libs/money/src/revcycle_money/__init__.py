@@ -1,0 +1,1 @@
+"""Integer cents, allocation without loss, double-entry journal arithmetic."""

@@ -1,0 +1,1 @@
+"""Payer connections: X12 out and in, acknowledgments, remittances, status inquiries."""

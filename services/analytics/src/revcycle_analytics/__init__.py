@@ -1,0 +1,1 @@
+"""Projections and KPIs as pure functions of the events."""

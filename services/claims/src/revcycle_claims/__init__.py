@@ -1,0 +1,1 @@
+"""Claims, holds, posting, the double-entry ledger, patient bills."""

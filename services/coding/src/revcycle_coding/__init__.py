@@ -1,0 +1,1 @@
+"""Code validation, coder worklist, finalised codings."""

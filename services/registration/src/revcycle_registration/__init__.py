@@ -1,0 +1,1 @@
+"""Patients, coverage, encounters and their documentation."""

@@ -1,0 +1,1 @@
+"""Documents encounters at a set rate, plays coder and biller, knows the truth."""

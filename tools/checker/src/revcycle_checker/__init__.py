@@ -1,0 +1,1 @@
+"""Reads databases, topics and the payer's raw log; knows the invariants."""

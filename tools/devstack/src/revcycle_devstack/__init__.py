@@ -1,0 +1,1 @@
+"""Starts PostgreSQL, Kafka and the services on one machine without a container engine."""
