@@ -74,7 +74,7 @@ class EncounterDocumented(Event, type="revcycle.registration.EncounterDocumented
 class DocumentationAmended(
     Event, type="revcycle.registration.DocumentationAmended.v1", topic=TOPIC, key="encounter_id"
 ):
-    """A documented encounter changed: a new document version, or other codes, provider or place. Carries the whole state."""
+    """A documented encounter changed: new document version, other codes, provider or place. Carries the whole state."""
 
     encounter_id: Clear[UUID]
     patient_id: Clear[UUID]

@@ -1,0 +1,298 @@
+"""The consumer: fetch, check, split by tenant, one transaction per tenant chunk, then commit offsets.
+
+The stream rows decide what is new, so a chunk may be delivered twice, late or to two members at once. When a chunk
+fails it is rolled back and halved until the failing event stands alone, and that event is judged by its error:
+see :mod:`revcycle_messaging.errors`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from revcycle_events import Event
+
+from revcycle_messaging import parking, streams
+from revcycle_messaging.crash_points import reach
+from revcycle_messaging.database import Database, UnitOfWork
+from revcycle_messaging.envelope import headers_from_kafka, headers_to_text
+from revcycle_messaging.errors import BadSeal, ConsumerStopped, MissingKey, Transient
+from revcycle_messaging.sealing import Received, check_seal, open_event
+from revcycle_messaging.streams import Item
+from revcycle_messaging.transports import ConsumerClient, IncomingRecord, TopicPartition, Transport
+
+Handler = Callable[[UnitOfWork, Sequence[Received[Any]]], Awaitable[None]]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSettings:
+    """Limits of a consumer. It stops when ``dead_run`` events in a row, or ``dead_share`` of the last
+    ``dead_window``, would become dead letters: that is a bad deploy, not bad events.
+    """
+
+    max_records: int = 500
+    fetch_seconds: float = 0.5
+    backoff_seconds_max: float = 15.0
+    parked_poll_seconds: float = 1.0
+    max_attempts: int = 12
+    dead_run: int = 20
+    dead_share: float = 0.1
+    dead_window: int = 400
+
+
+class Consumer:
+    """All streams one service reads, as one member of its group.
+
+    Attributes:
+        in_flight: records fetched and not yet committed.
+        applied: events applied since the start. duplicates, quarantined: likewise.
+        stopped_because: text when the consumer stopped itself, else None.
+        turned_at: loop time of the last turn of the poll loop: liveness is progress.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        database: Database,
+        transport: Transport,
+        handlers: Mapping[type[Event], Handler],
+        now: Callable[[], datetime],
+        *,
+        member: str = "1",
+        settings: ConsumerSettings | None = None,
+    ) -> None:
+        self.name = name
+        self.topics = sorted({contract.contract.topic for contract in handlers})
+        self.in_flight = 0
+        self.applied = 0
+        self.duplicates = 0
+        self.quarantined = 0
+        self.dead = 0
+        self.stopped_because: str | None = None
+        self.turned_at = 0.0
+        self.client: ConsumerClient | None = None
+        self._database = database
+        self._transport = transport
+        self._handlers = {contract.contract.type: handler for contract, handler in handlers.items()}
+        self._now = now
+        self._member = member
+        self._settings = settings or ConsumerSettings()
+        self._stopping = asyncio.Event()
+        self._recent: deque[bool] = deque(maxlen=self._settings.dead_window)
+        self._parked_checked_at = 0.0
+        self._may_have_parked = True
+
+    def stop(self) -> None:
+        """Finish the chunk in hand, commit, leave the group."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Consume until stopped; begin again after infrastructure failed, with a bounded pause."""
+        pause_seconds = 0.2
+        while not self._stopping.is_set():
+            try:
+                await self._consume()
+                pause_seconds = 0.2
+            except Transient as failure:
+                log.warning("consumer begins again", extra={"consumer": self.name, "reason": str(failure)})
+            except (ConsumerStopped, MissingKey) as failure:
+                self.stopped_because = str(failure)
+                log.error("consumer stopped", extra={"consumer": self.name, "reason": str(failure)})
+                pause_seconds = self._settings.backoff_seconds_max
+            await self._pause(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, self._settings.backoff_seconds_max)
+
+    async def _consume(self) -> None:
+        """One membership of the group; ends at the first failure of infrastructure or when stopped."""
+        client = await self._transport.consumer(self.name, self.topics, self._member)
+        self.client = client
+        try:
+            while not self._stopping.is_set():
+                self.turned_at = asyncio.get_running_loop().time()
+                records = await client.fetch(self._settings.max_records, self._settings.fetch_seconds)
+                if records:
+                    self.in_flight = len(records)
+                    await self.process(records)
+                    reach("consumer_before_offsets")
+                    await client.commit(_positions(records))
+                    self.in_flight = 0
+                await self._try_parked()
+        finally:
+            self.in_flight = 0
+            self.client = None
+            await client.close()
+
+    async def process(self, records: Sequence[IncomingRecord]) -> None:
+        """Apply records in order; returns when each is applied, known, parked, dead or quarantined.
+
+        Raises:
+            Transient: only when stopped while infrastructure is away.
+            MissingKey, ConsumerStopped: nothing of the failing chunk was applied.
+        """
+        by_tenant: dict[UUID, list[Item]] = {}
+        for count, record in enumerate(records):
+            if count % 25 == 24:
+                await asyncio.sleep(0)
+            try:
+                item = self._check(record)
+            except BadSeal as failure:
+                await parking.quarantine(self._database, self.name, record, str(failure), self._now())
+                self.quarantined += 1
+                log.error("record quarantined", extra={"consumer": self.name, "topic": record.topic})
+                continue
+            by_tenant.setdefault(item.envelope.tenant_id, []).append(item)
+        for tenant_id, items in by_tenant.items():
+            await self._apply_halving(tenant_id, items)
+        self.stopped_because = None
+
+    def _check(self, record: IncomingRecord) -> Item:
+        if record.key is None or record.value is None:
+            raise BadSeal("a record without key or value")
+        headers = headers_from_kafka(record.headers)
+        key = record.key.decode(errors="replace")
+        envelope = check_seal(record.topic, key, headers, record.value, self._database.keys)
+        return Item(record.topic, key, envelope, headers_to_text(headers), record.value)
+
+    async def _apply_halving(self, tenant_id: UUID, items: Sequence[Item]) -> None:
+        """Apply a chunk; when an event in it fails, halve until it stands alone, in order."""
+        try:
+            await self._with_patience(lambda: self._apply(tenant_id, items))
+            self._recent.extend([False] * len(items))
+        except (Transient, MissingKey, ConsumerStopped):
+            raise
+        except Exception as failure:
+            if len(items) > 1:
+                middle = len(items) // 2
+                await self._apply_halving(tenant_id, items[:middle])
+                await self._apply_halving(tenant_id, items[middle:])
+            else:
+                await self._park_failed(tenant_id, items[0], failure)
+
+    async def _with_patience(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Infrastructure that is away is waited for; the chunk is never skipped."""
+        pause_seconds = 0.05
+        while True:
+            try:
+                return await act()
+            except Transient as failure:
+                if self._stopping.is_set():
+                    raise
+                log.warning("chunk waits", extra={"consumer": self.name, "reason": str(failure)})
+            await self._pause(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, self._settings.backoff_seconds_max)
+
+    async def _apply(self, tenant_id: UUID, items: Sequence[Item]) -> None:
+        """One transaction: judge, handle what is fresh, park what is early."""
+        async with self._database.unit_of_work(tenant_id) as uow:
+            verdict = await streams.offer(uow, self.name, items)
+            await streams.park(uow, self.name, verdict.early, "gap or behind an event that waits")
+            await self.handle(uow, verdict.fresh)
+        self.applied += len(verdict.fresh)
+        self.duplicates += verdict.duplicates
+        self._may_have_parked = self._may_have_parked or bool(verdict.early)
+
+    async def handle(self, uow: UnitOfWork, items: Sequence[Item]) -> None:
+        """Hand fresh items to their handlers in chunks, never changing the order within a key."""
+        for wave in _waves([item for item in items if item.envelope.type in self._handlers]):
+            for event_type, members in wave.items():
+                received = [
+                    open_event(item.topic, item.key, item.envelope, item.payload, self._database.keys)
+                    for item in members
+                ]
+                await self._handlers[event_type](uow, received)
+
+    async def _park_failed(self, tenant_id: UUID, item: Item, failure: Exception) -> None:
+        retryable = parking.is_retryable(failure)
+        if not retryable:
+            self._guard_dead_letters()
+        await self._with_patience(
+            lambda: parking.park_failed(
+                self._database, self.name, tenant_id, item, failure, self._now(), self._settings.max_attempts
+            )
+        )
+        self._recent.append(not retryable)
+        self.dead += int(not retryable)
+        self._may_have_parked = True
+
+    def _guard_dead_letters(self) -> None:
+        """Stop before a topic is dead-lettered: the fault is then ours, not the events'."""
+        settings = self._settings
+        run = list(self._recent)[-(settings.dead_run - 1) :]
+        share = sum(self._recent) + 1
+        full_run = len(run) == settings.dead_run - 1 and all(run)
+        full_share = share >= max(settings.dead_run, settings.dead_share * settings.dead_window)
+        if full_run or full_share:
+            raise ConsumerStopped(
+                f"{self.name}: {share} of the last {len(self._recent) + 1} events failed for good; stopped instead of "
+                "dead-lettering the topic. Deploy a corrected version; consumption goes on where it stopped."
+            )
+
+    async def _try_parked(self) -> None:
+        """Let parked keys go on whose head can be applied now."""
+        clock = asyncio.get_running_loop().time()
+        if not self._may_have_parked or clock - self._parked_checked_at < self._settings.parked_poll_seconds:
+            return
+        self._parked_checked_at = clock
+        self._may_have_parked = await self.drain_parked()
+
+    async def drain_parked(self) -> bool:
+        """Apply what has become applicable; True while anything is parked that may go on by itself."""
+        for tenant_id, topic, key in await parking.ready_streams(self._database, self.name, self._now()):
+            await self._drain_stream(tenant_id, topic, key)
+        return await parking.anything_waiting(self._database, self.name)
+
+    async def _drain_stream(self, tenant_id: UUID, topic: str, key: str) -> None:
+        limit = self._settings.max_records
+        while limit > 0:
+            limit -= 1
+            head: Item | None = None
+            try:
+                async with self._database.unit_of_work(tenant_id) as uow:
+                    head = await parking.take_head(uow, self.name, topic, key, self._now())
+                    if head is None:
+                        return
+                    await self.handle(uow, [head])
+                self.applied += 1
+            except (Transient, MissingKey):
+                return
+            except Exception as failure:
+                if head is not None:
+                    await self._park_failed(tenant_id, head, failure)
+                return
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+
+def _positions(records: Sequence[IncomingRecord]) -> dict[TopicPartition, int]:
+    """Next offset per partition."""
+    positions: dict[TopicPartition, int] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        positions[place] = max(positions.get(place, 0), record.offset + 1)
+    return positions
+
+
+def _waves(items: Sequence[Item]) -> list[dict[str, list[Item]]]:
+    """Items in rounds, grouped by type: an event's predecessor of the same key and another type is in an earlier round.
+
+    A run of one type within a key stays together, so a handler sees as many events as the order allows.
+    """
+    waves: list[dict[str, list[Item]]] = []
+    level: dict[streams.Stream, tuple[int, str]] = {}
+    for item in items:
+        depth, previous = level.get(item.stream, (-1, ""))
+        depth = depth if previous == item.envelope.type else depth + 1
+        level[item.stream] = (depth, item.envelope.type)
+        if depth == len(waves):
+            waves.append({})
+        waves[depth].setdefault(item.envelope.type, []).append(item)
+    return waves

@@ -1,0 +1,139 @@
+"""The CloudEvents 1.0 envelope in Kafka binary mode, and its one canonical text."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from revcycle_messaging.errors import BadSeal
+
+CONTENT_TYPE: Final = "application/json"
+SEAL_HEADER: Final = "ce_seal"
+# Telemetry may rewrite the trace context on the way, so it is the one header outside the seal.
+MUTABLE_HEADERS: Final = frozenset({SEAL_HEADER, "traceparent"})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DependsOn:
+    """A prerequisite: an event of another stream. ``sequence`` None (own streams only): the newest at flush."""
+
+    topic: str
+    key: str
+    sequence: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.key}@{self.sequence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Everything the headers say about an event."""
+
+    id: UUID
+    type: str
+    source: str
+    subject: str
+    time: datetime
+    sequence: int
+    tenant_id: UUID
+    correlation_id: str | None
+    causation_id: UUID | None
+    depends_on: tuple[DependsOn, ...]
+    traceparent: str | None
+
+
+def write_headers(envelope: Envelope) -> dict[str, str]:
+    """The headers of an envelope, seal excepted, in the order of the specification."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(envelope.id),
+        "ce_type": envelope.type,
+        "ce_source": envelope.source,
+        "ce_subject": envelope.subject,
+        "ce_time": envelope.time.isoformat(),
+        "content-type": CONTENT_TYPE,
+        "ce_sequence": str(envelope.sequence),
+        "ce_tenantid": str(envelope.tenant_id),
+    }
+    if envelope.correlation_id is not None:
+        headers["ce_correlationid"] = envelope.correlation_id
+    if envelope.causation_id is not None:
+        headers["ce_causationid"] = str(envelope.causation_id)
+    if envelope.depends_on:
+        headers["ce_dependson"] = ",".join(str(item) for item in envelope.depends_on)
+    if envelope.traceparent is not None:
+        headers["traceparent"] = envelope.traceparent
+    return headers
+
+
+def read_headers(headers: Mapping[str, str]) -> Envelope:
+    """The envelope that the headers spell; BadSeal when they are no envelope of ours."""
+    try:
+        if headers["ce_specversion"] != "1.0":
+            raise BadSeal("ce_specversion is not 1.0")
+        causation = headers.get("ce_causationid")
+        return Envelope(
+            id=UUID(headers["ce_id"]),
+            type=headers["ce_type"],
+            source=headers["ce_source"],
+            subject=headers["ce_subject"],
+            time=datetime.fromisoformat(headers["ce_time"]),
+            sequence=int(headers["ce_sequence"]),
+            tenant_id=UUID(headers["ce_tenantid"]),
+            correlation_id=headers.get("ce_correlationid"),
+            causation_id=UUID(causation) if causation else None,
+            depends_on=tuple(parse_depends_on(headers.get("ce_dependson", ""))),
+            traceparent=headers.get("traceparent"),
+        )
+    except KeyError as missing:
+        raise BadSeal(f"header {missing.args[0]} is missing") from None
+    except ValueError:
+        raise BadSeal("a header is not of its form") from None
+
+
+def parse_depends_on(text: str) -> Iterable[DependsOn]:
+    """``topic/key@sequence`` items, comma separated."""
+    for item in filter(None, text.split(",")):
+        stream, _, sequence = item.rpartition("@")
+        topic, _, key = stream.partition("/")
+        yield DependsOn(topic, key, int(sequence))
+
+
+def associated_data(topic: str, key: str, headers: Mapping[str, str], payload: bytes) -> bytes:
+    """What the seal covers: topic, key, every immutable header by name, and the exact bytes of the value.
+
+    Raises:
+        BadSeal: a line break inside a header could make two envelopes spell the same text.
+    """
+    lines = [topic, key, *(f"{name}:{headers[name]}" for name in sorted(headers) if name not in MUTABLE_HEADERS)]
+    text = "\n".join(lines)
+    if text.count("\n") != len(lines) - 1:
+        raise BadSeal("a header, topic or key holds a line break")
+    return text.encode() + b"\n\n" + payload
+
+
+def headers_to_text(headers: Mapping[str, str]) -> str:
+    """Headers as one text column: ``name:value`` lines."""
+    return "\n".join(f"{name}:{value}" for name, value in headers.items())
+
+
+def headers_from_text(text: str) -> dict[str, str]:
+    """The inverse of :func:`headers_to_text`."""
+    return {name: value for name, _, value in (line.partition(":") for line in text.split("\n"))}
+
+
+def headers_to_kafka(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
+    """Headers as Kafka carries them."""
+    return [(name, value.encode()) for name, value in headers.items()]
+
+
+def headers_from_kafka(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
+    """The inverse of :func:`headers_to_kafka`; BadSeal for a repeated name or bytes that are not UTF-8."""
+    try:
+        read = {name: value.decode() for name, value in headers}
+    except UnicodeDecodeError:
+        raise BadSeal("a header is not UTF-8") from None
+    if len(read) != len(headers):
+        raise BadSeal("a header is repeated")
+    return read

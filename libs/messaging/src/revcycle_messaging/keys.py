@@ -1,0 +1,105 @@
+"""Who may open what: one key ring file per service, holding only what the grants give it.
+
+A ring holds, per tenant, the envelope keys (every service: they check that an event is what its producer wrote) and
+the keys of the compartments granted to the service. Keys outlive the archive: a retired key stays for opening.
+"""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import yaml
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from revcycle_messaging.errors import MissingKey
+
+ENVELOPE = "envelope"
+COMPARTMENTS = ("identity", "clinical", "document")
+
+
+class KeyRing:
+    """The keys of one service. Reads its file again when it misses a key, so a new tenant needs no restart."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ciphers: dict[tuple[str, str, str], AESGCM] = {}
+        self._active: dict[tuple[str, str], str] = {}
+        self.granted: frozenset[str] = frozenset()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the ring file; MissingKey when it cannot be read."""
+        try:
+            ring: dict[str, Any] = json.loads(self._path.read_text())
+        except (OSError, ValueError) as failure:
+            raise MissingKey(f"key ring {self._path.name} cannot be read: {type(failure).__name__}") from None
+        self.granted = frozenset(ring["granted"])
+        for tenant, purposes in ring["tenants"].items():
+            for purpose, keys in purposes.items():
+                self._active[tenant, purpose] = keys["active"]
+                for key_id, text in keys["keys"].items():
+                    self._ciphers[tenant, purpose, key_id] = AESGCM(base64.b64decode(text))
+
+    def active(self, tenant_id: UUID, purpose: str) -> tuple[str, AESGCM]:
+        """The key id and cipher new data is sealed with; MissingKey when there is none."""
+        tenant = str(tenant_id)
+        if (tenant, purpose) not in self._active:
+            self.reload()
+        key_id = self._active.get((tenant, purpose))
+        if key_id is None:
+            raise MissingKey(f"no {purpose} key for tenant {tenant}")
+        return key_id, self._ciphers[tenant, purpose, key_id]
+
+    def cipher(self, tenant_id: UUID, purpose: str, key_id: str) -> AESGCM:
+        """The cipher of one key, active or retired; MissingKey when the ring has it not, even after a reload."""
+        tenant = str(tenant_id)
+        found = self._ciphers.get((tenant, purpose, key_id))
+        if found is None:
+            self.reload()
+            found = self._ciphers.get((tenant, purpose, key_id))
+        if found is None:
+            raise MissingKey(f"no {purpose} key {key_id[:16]!r} for tenant {tenant}")
+        return found
+
+
+def write_development_keyrings(folder: Path, grants_file: Path, tenants: Sequence[UUID]) -> None:
+    """Write a ring per service of the grants file, keeping every key that is already there. Files are mode 600.
+
+    ``master.json`` in the folder holds all keys of this machine; production puts a key service in its place.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    grants: dict[str, list[str]] = yaml.safe_load(grants_file.read_text())["grants"]
+    master_path = folder / "master.json"
+    master: dict[str, dict[str, Any]] = json.loads(master_path.read_text()) if master_path.exists() else {}
+    for tenant in tenants:
+        purposes = master.setdefault(str(tenant), {})
+        for purpose in (ENVELOPE, *COMPARTMENTS):
+            purposes.setdefault(purpose, {"active": "k1", "keys": {"k1": _new_key()}})
+    _write_private(master_path, master)
+    for service, granted in grants.items():
+        purposes_granted = {ENVELOPE, *granted}
+        ring = {
+            "granted": sorted(granted),
+            "tenants": {
+                tenant: {purpose: keys for purpose, keys in purposes.items() if purpose in purposes_granted}
+                for tenant, purposes in master.items()
+            },
+        }
+        _write_private(folder / f"{service}.json", ring)
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _write_private(path: Path, content: Mapping[str, Any]) -> None:
+    """Write whole or not at all, readable by the owner only."""
+    draft = path.with_suffix(".draft")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(content, file)
+    draft.replace(path)

@@ -1,0 +1,232 @@
+"""The relay: carries the outbox to the broker, in order per key, and moves what was acknowledged to the archive.
+
+Leaders hold shards by advisory locks on one direct connection; by default one leader holds all. Each round reads the
+oldest rows that are not in flight, sends them, and moves per key only the acknowledged prefix. Up to ``depth`` rounds
+overlap: while one is being acknowledged the next is read. After any failed send the producer is discarded, everything
+in flight is forgotten, and the outbox is read again from its oldest row: duplicates are allowed, gaps are not.
+"""
+
+import asyncio
+import logging
+import zlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from revcycle_messaging.crash_points import reach
+from revcycle_messaging.database import Database, translated_errors
+from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
+from revcycle_messaging.errors import MessagingError, Transient
+from revcycle_messaging.outbox import SHARDS
+from revcycle_messaging.transports import OutgoingRecord, Producer, Transport
+
+LOCK_CLASS: Final = zlib.crc32(b"revcycle-relay") & 0x7FFFFFFF
+log = logging.getLogger(__name__)
+
+_READ = """
+    SELECT seq, tenant_id, topic, key, headers, payload FROM messaging.outbox
+    WHERE shard = ANY($1) AND seq <> ALL($2) ORDER BY seq LIMIT $3
+"""
+_ARCHIVE = """
+    WITH moved AS (DELETE FROM messaging.outbox WHERE seq = ANY($1) RETURNING *)
+    INSERT INTO messaging.archive (day, seq, tenant_id, topic, key, sequence, event_id, headers, payload, recorded_at)
+    SELECT $2, seq, tenant_id, topic, key, sequence, event_id, headers, payload, recorded_at FROM moved
+"""
+_DEPTH = "SELECT count(*) FROM (SELECT 1 FROM messaging.outbox LIMIT $1) AS bounded"
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """Limits of the relay. ``depth`` rounds of ``round_rows`` rows may be in flight at once."""
+
+    round_rows: int = 1000
+    depth: int = 2
+    poll_seconds: float = 0.1
+    leader_retry_seconds: float = 1.0
+    backoff_seconds_max: float = 5.0
+
+
+@dataclass(slots=True)
+class _Round:
+    """Rows that were read together and are being sent."""
+
+    rows: "Sequence[Any]"
+    sending: "asyncio.Task[Sequence[bool]]"
+
+
+class Relay:
+    """Runs until cancelled; one per process, whoever gets the locks leads.
+
+    Attributes:
+        held_shards: the shards this relay leads now.
+        published: records acknowledged and archived since the start.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        transport: Transport,
+        now: Callable[[], datetime],
+        settings: RelaySettings | None = None,
+    ) -> None:
+        self._database = database
+        self._transport = transport
+        self._now = now
+        self._settings = settings or RelaySettings()
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._in_flight: deque[_Round] = deque()
+        self._archive_day: date | None = None
+        self.held_shards: list[int] = []
+        self.published = 0
+        database.on_commit("outbox", self._wake.set)
+
+    def stop(self) -> None:
+        """Finish what is in flight, then return from ``run``."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Lead whenever the locks are to be had; begin again after any failure, with a bounded pause."""
+        pause_seconds = 0.1
+        while not self._stopping.is_set():
+            published = self.published
+            try:
+                await self._lead()
+            except (MessagingError, OSError) as failure:
+                log.warning("relay begins again", extra={"reason": f"{type(failure).__name__}: {failure}"})
+            if self.published > published:
+                pause_seconds = 0.1
+            await self._pause(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, self._settings.backoff_seconds_max)
+
+    async def _lead(self) -> None:
+        """One leadership: a connection, its locks, a producer; ends at the first failure."""
+        connection = await self._database.direct_connection(f"{self._database.service}-relay")
+        producer: Producer | None = None
+        try:
+            while not self._stopping.is_set() and not await self._take_shards(connection):
+                await self._sleep(self._settings.leader_retry_seconds)
+            if self._stopping.is_set():
+                return
+            producer = await self._transport.producer()
+            await self._carry(connection, producer)
+        finally:
+            self.held_shards = []
+            self._forget_in_flight()
+            if producer is not None:
+                await producer.close()
+            # Closing the connection is what releases the locks, so it comes after the producer.
+            await connection.close(timeout=2)
+
+    async def _take_shards(self, connection: Any) -> bool:
+        with translated_errors():
+            rows = await connection.fetch(
+                "SELECT shard FROM generate_series(0, $1) AS shard WHERE pg_try_advisory_lock($2, shard)",
+                SHARDS - 1,
+                LOCK_CLASS,
+            )
+        self.held_shards = sorted({*self.held_shards, *(row["shard"] for row in rows)})
+        return bool(self.held_shards)
+
+    async def _carry(self, connection: Any, producer: Producer) -> None:
+        measured_at = 0.0
+        while True:
+            rows = [] if self._stopping.is_set() else await self._read(connection)
+            if rows:
+                self._in_flight.append(_Round(rows, asyncio.create_task(_send(producer, rows))))
+            if self._in_flight and (not rows or len(self._in_flight) >= self._settings.depth):
+                await self._settle(connection, self._in_flight[0])
+                self._in_flight.popleft()
+                continue
+            if self._stopping.is_set() and not self._in_flight:
+                return
+            clock = asyncio.get_running_loop().time()
+            if clock - measured_at > 1:
+                measured_at = clock
+                await self._measure(connection)
+            if not rows:
+                await self._sleep(self._settings.poll_seconds)
+
+    async def _read(self, connection: Any) -> "Sequence[Any]":
+        in_flight = [row["seq"] for one in self._in_flight for row in one.rows]
+        with translated_errors():
+            rows: Sequence[Any] = await connection.fetch(_READ, self.held_shards, in_flight, self._settings.round_rows)
+        if not in_flight:
+            return rows
+        # A stream has one round in flight at a time: were the earlier send lost, the later one must not stand alone.
+        busy = {_stream(row) for one in self._in_flight for row in one.rows}
+        return [row for row in rows if _stream(row) not in busy]
+
+    async def _settle(self, connection: Any, round_: _Round) -> None:
+        """Archive what was acknowledged, per key no further than the first record that was not."""
+        acknowledged = await round_.sending
+        reach("relay_after_send")
+        moved, stuck = _acknowledged_prefix(round_.rows, acknowledged)
+        if moved:
+            await self._ensure_partition(connection)
+            with translated_errors():
+                await connection.execute(_ARCHIVE, moved, self._archive_day)
+            self.published += len(moved)
+        reach("relay_after_archive")
+        if stuck:
+            raise Transient(f"broker did not acknowledge {stuck} of {len(round_.rows)} records")
+
+    async def _ensure_partition(self, connection: Any) -> None:
+        today = self._now().date()
+        if self._archive_day != today:
+            with translated_errors():
+                for day in (today, today + timedelta(days=1)):
+                    await connection.execute("SELECT messaging.ensure_archive_day($1)", day)
+            self._archive_day = today
+
+    async def _measure(self, connection: Any) -> None:
+        with translated_errors():
+            self._database.outbox_rows = await connection.fetchval(_DEPTH, self._database.outbox_bound)
+
+    def _forget_in_flight(self) -> None:
+        for one in self._in_flight:
+            one.sending.cancel()
+        self._in_flight.clear()
+
+    async def _pause(self, seconds: float) -> None:
+        """A pause that traffic does not cut short, only being stopped."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until woken by a commit, told to stop, or the time is over."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+
+def _stream(row: Any) -> tuple[Any, str, str]:
+    return row["tenant_id"], row["topic"], row["key"]
+
+
+async def _send(producer: Producer, rows: "Sequence[Any]") -> Sequence[bool]:
+    records = [
+        OutgoingRecord(row["topic"], row["key"], row["payload"], headers_to_kafka(headers_from_text(row["headers"])))
+        for row in rows
+    ]
+    return await producer.send(records)
+
+
+def _acknowledged_prefix(rows: "Sequence[Any]", acknowledged: Sequence[bool]) -> tuple[list[int], int]:
+    """The seqs that may leave the outbox, and how many may not."""
+    blocked: set[tuple[Any, str, str]] = set()
+    moved: list[int] = []
+    for row, done in zip(rows, acknowledged, strict=True):
+        stream = _stream(row)
+        if done and stream not in blocked:
+            moved.append(row["seq"])
+        else:
+            blocked.add(stream)
+    return moved, len(rows) - len(moved)

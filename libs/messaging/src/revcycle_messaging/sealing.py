@@ -1,0 +1,198 @@
+"""Sealing: clear fields beside one AES-256-GCM blob per compartment, and a seal over everything.
+
+Value on the wire: a JSON object of the clear fields and, under ``sealed``, ``"<key id>.<base64 of nonce and
+ciphertext>"`` per compartment. Header ``ce_seal``: the same form over an empty text, its associated data being topic,
+key, all immutable headers and the exact bytes of the value. Nonces are 96 random bits.
+"""
+
+import base64
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Generic, TypeVar, cast
+
+from cryptography.exceptions import InvalidTag
+from pydantic import ValidationError, create_model
+from pydantic_core import from_json, to_json
+from revcycle_events import Compartment, Event, contract_of
+
+from revcycle_messaging.cause import Cause
+from revcycle_messaging.envelope import (
+    SEAL_HEADER,
+    DependsOn,
+    Envelope,
+    associated_data,
+    read_headers,
+    write_headers,
+)
+from revcycle_messaging.errors import BadSeal, Permanent
+from revcycle_messaging.keys import ENVELOPE, KeyRing
+
+E = TypeVar("E", bound=Event)
+NONCE_BYTES: Final = 12
+SEALED: Final = "sealed"
+Entropy = Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEvent:
+    """An event as it goes on the wire: headers (seal included) and the value's bytes."""
+
+    headers: dict[str, str]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[E]):
+    """An event that was checked and opened as far as the service may.
+
+    Fields of compartments the service may not open are None. ``cause`` is what handlers act on behalf of.
+    """
+
+    envelope: Envelope
+    event: E
+    topic: str
+    key: str
+
+    @property
+    def cause(self) -> Cause:
+        """The event as the cause of what follows: its time, its tenant, its correlation."""
+        envelope = self.envelope
+        return Cause(
+            tenant_id=envelope.tenant_id,
+            id=envelope.id,
+            now=envelope.time,
+            actor=f"event:{envelope.type}",
+            correlation_id=envelope.correlation_id,
+            traceparent=envelope.traceparent,
+        )
+
+    @property
+    def reference(self) -> DependsOn:
+        """This event as a prerequisite of another."""
+        return DependsOn(self.topic, self.key, self.envelope.sequence)
+
+
+def seal_event(
+    event: Event, envelope: Envelope, topic: str, keys: KeyRing, entropy: Entropy = os.urandom
+) -> SealedEvent:
+    """Seal an event for its topic; MissingKey when the service holds no key for one of its compartments."""
+    body = {}
+    by_compartment = _fields_by_compartment(type(event))
+    for compartment, fields in by_compartment.items():
+        if compartment is Compartment.CLEAR:
+            continue
+        key_id, cipher = keys.active(envelope.tenant_id, compartment.value)
+        nonce = entropy(NONCE_BYTES)
+        text = event.__pydantic_serializer__.to_json(event, include=cast(Any, fields))
+        blob = nonce + cipher.encrypt(nonce, text, _compartment_data(envelope, topic, compartment.value))
+        body[compartment.value] = f"{key_id}.{base64.b64encode(blob).decode()}"
+    clear = event.__pydantic_serializer__.to_json(event, include=cast(Any, by_compartment[Compartment.CLEAR]))
+    payload = clear if not body else b"%b,%b:%b}" % (clear[:-1], to_json(SEALED), to_json(body))
+    headers = write_headers(envelope)
+    headers[SEAL_HEADER] = _seal(topic, envelope, headers, payload, keys, entropy)
+    return SealedEvent(headers, payload)
+
+
+def check_seal(topic: str, key: str, headers: Mapping[str, str], payload: bytes, keys: KeyRing) -> Envelope:
+    """The envelope of a record whose seal holds.
+
+    Raises:
+        BadSeal: something was changed, or the record was never ours.
+        MissingKey: the ring has no envelope key of that id for the tenant.
+    """
+    envelope = read_headers(headers)
+    if envelope.subject != key:
+        raise BadSeal("ce_subject is not the record's key")
+    key_id, nonce, tag = _parts(headers.get(SEAL_HEADER, ""))
+    cipher = keys.cipher(envelope.tenant_id, ENVELOPE, key_id)
+    try:
+        cipher.decrypt(nonce, tag, associated_data(topic, key, headers, payload))
+    except InvalidTag:
+        raise BadSeal("the seal does not hold") from None
+    return envelope
+
+
+def open_event(topic: str, key: str, envelope: Envelope, payload: bytes, keys: KeyRing) -> Received[Any]:
+    """Open a checked record as far as the ring allows.
+
+    Raises:
+        BadSeal: a compartment does not open, or a granted one is absent.
+        Permanent: the content does not fit its contract (the text names fields, never values).
+        KeyError: the type is not known to this version (callers ask ``contract_of`` first).
+    """
+    contract = contract_of(envelope.type)
+    if contract is None:
+        raise KeyError(envelope.type)
+    try:
+        body: dict[str, Any] = from_json(payload)
+        sealed: dict[str, str] = body.pop(SEALED, {})
+    except (ValueError, AttributeError):
+        raise BadSeal("the value is no JSON object") from None
+    for compartment, text in sealed.items():
+        if compartment in keys.granted:
+            body.update(_open_compartment(topic, envelope, compartment, text, keys))
+    try:
+        event = view_of(contract, keys.granted).model_validate(body)
+    except ValidationError as failure:
+        fields = ", ".join(sorted({str(error["loc"][0]) for error in failure.errors() if error["loc"]}))
+        raise Permanent(f"{envelope.type}: does not fit its contract: {fields}") from None
+    return Received(envelope, event, topic, key)
+
+
+@cache
+def view_of(contract: type[Event], granted: frozenset[str]) -> type[Event]:
+    """The contract as a service with these grants sees it: fields it may not open are None."""
+    hidden: dict[str, Any] = {
+        name: (Any, None)
+        for name, compartment in contract.compartments.items()
+        if compartment is not Compartment.CLEAR and compartment.value not in granted
+    }
+    return create_model(contract.__name__, __base__=contract, **hidden) if hidden else contract
+
+
+@cache
+def _fields_by_compartment(contract: type[Event]) -> dict[Compartment, set[str]]:
+    # A view has lost the marks of hidden fields, but only whole contracts are ever sealed.
+    fields: dict[Compartment, set[str]] = {Compartment.CLEAR: set()}
+    for name, compartment in contract.compartments.items():
+        fields.setdefault(compartment, set()).add(name)
+    return fields
+
+
+def _compartment_data(envelope: Envelope, topic: str, compartment: str) -> bytes:
+    """Ties a blob to its event: cut out and pasted elsewhere it does not open."""
+    return f"{topic}\n{envelope.subject}\n{envelope.tenant_id}\n{envelope.id}\n{compartment}".encode()
+
+
+def _open_compartment(topic: str, envelope: Envelope, compartment: str, text: str, keys: KeyRing) -> dict[str, Any]:
+    key_id, nonce, ciphertext = _parts(text)
+    cipher = keys.cipher(envelope.tenant_id, compartment, key_id)
+    try:
+        opened: dict[str, Any] = from_json(
+            cipher.decrypt(nonce, ciphertext, _compartment_data(envelope, topic, compartment))
+        )
+    except InvalidTag:
+        raise BadSeal(f"compartment {compartment} does not open") from None
+    return opened
+
+
+def _seal(
+    topic: str, envelope: Envelope, headers: Mapping[str, str], payload: bytes, keys: KeyRing, entropy: Entropy
+) -> str:
+    key_id, cipher = keys.active(envelope.tenant_id, ENVELOPE)
+    nonce = entropy(NONCE_BYTES)
+    tag = cipher.encrypt(nonce, b"", associated_data(topic, envelope.subject, headers, payload))
+    return f"{key_id}.{base64.b64encode(nonce + tag).decode()}"
+
+
+def _parts(text: str) -> tuple[str, bytes, bytes]:
+    key_id, _, blob = text.partition(".")
+    try:
+        raw = base64.b64decode(blob, validate=True)
+    except ValueError:
+        raise BadSeal("a seal is not base64") from None
+    if len(raw) < NONCE_BYTES + 16:
+        raise BadSeal("a seal is missing or too short")
+    return key_id, raw[:NONCE_BYTES], raw[NONCE_BYTES:]

@@ -1,0 +1,257 @@
+"""Apache Kafka through aiokafka: idempotent producer with batches built here, group members with manual offsets.
+
+Every failure of the library is turned into ``Transient``: the outbox and the stream rows are the truth, so the only
+right reaction is to begin again from them.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.partitioner import murmur2
+
+from revcycle_messaging.errors import Transient
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicPartition
+
+BATCH_BYTES: Final = 256 * 1024
+MAX_REQUEST_BYTES: Final = 8 * 1024 * 1024
+START_TIMEOUT_SECONDS: Final = 20
+
+
+class KafkaTransport:
+    """A :class:`revcycle_messaging.transports.Transport` on a cluster. ``security`` goes to every client as it is."""
+
+    def __init__(self, bootstrap_servers: str, *, client_id: str, security: Mapping[str, Any] | None = None) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._client_id = client_id
+        self._security = dict(security or {})
+        self._probe: AIOKafkaConsumer | None = None
+
+    async def producer(self) -> "KafkaProducer":
+        """A started idempotent producer."""
+        client = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap_servers,
+            client_id=self._client_id,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=5,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=15_000,
+            **self._security,
+        )
+        await _started(client)
+        return KafkaProducer(client)
+
+    async def consumer(self, group: str, topics: Sequence[str], member: str) -> "KafkaConsumer":
+        """A started group member. ``member`` names it in the broker's logs."""
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            client_id=f"{self._client_id}-{member}",
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=500,
+            max_partition_fetch_bytes=MAX_REQUEST_BYTES,
+            fetch_max_wait_ms=500,
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=1_000,
+            rebalance_timeout_ms=30_000,
+            max_poll_interval_ms=300_000,
+            metadata_max_age_ms=30_000,
+            **self._security,
+        )
+        listener = _Assignment()
+        client.subscribe(topics=list(topics), listener=listener)
+        await _started(client)
+        return KafkaConsumer(client, listener)
+
+    async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
+        """Next offset of each partition of the topics."""
+        try:
+            client = await self._probe_client()
+            places = []
+            for topic in topics:
+                partitions = await asyncio.wait_for(_partitions(client, topic), 10)
+                places += [KafkaPartition(topic, partition) for partition in partitions]
+            ends = await asyncio.wait_for(client.end_offsets(places), 10) if places else {}
+        except (KafkaError, TimeoutError, OSError) as failure:
+            await self._drop_probe()
+            raise Transient(f"broker: {type(failure).__name__}") from None
+        return {(place.topic, place.partition): offset for place, offset in ends.items()}
+
+    async def close(self) -> None:
+        """Let go of the client that answers questions."""
+        await self._drop_probe()
+
+    async def _probe_client(self) -> AIOKafkaConsumer:
+        if self._probe is None:
+            client = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap_servers, client_id=f"{self._client_id}-probe", **self._security
+            )
+            await _started(client)
+            self._probe = client
+        return self._probe
+
+    async def _drop_probe(self) -> None:
+        client, self._probe = self._probe, None
+        if client is not None:
+            await _stopped(client)
+
+
+class KafkaProducer:
+    """An idempotent producer. After the first failure it must be closed and made anew."""
+
+    def __init__(self, client: AIOKafkaProducer) -> None:
+        self._client = client
+
+    async def send(self, records: Sequence[OutgoingRecord]) -> Sequence[bool]:
+        """Send prebuilt batches per partition; True per record that all in-sync replicas have."""
+        by_place: dict[TopicPartition, list[int]] = defaultdict(list)
+        acknowledged = [False] * len(records)
+        try:
+            for index, record in enumerate(records):
+                partitions = await _partitions(self._client, record.topic)
+                place = murmur2(record.key.encode()) & 0x7FFFFFFF
+                by_place[record.topic, sorted(partitions)[place % len(partitions)]].append(index)
+            sends = [
+                self._send_place(topic, partition, indexes, records, acknowledged)
+                for (topic, partition), indexes in by_place.items()
+            ]
+            await asyncio.gather(*sends)
+        except (KafkaError, OSError, TimeoutError):
+            # Which records arrived is not known; the caller begins again from the outbox.
+            return acknowledged
+        return acknowledged
+
+    async def _send_place(
+        self, topic: str, partition: int, indexes: Sequence[int], records: Sequence[OutgoingRecord], done: list[bool]
+    ) -> None:
+        position = 0
+        sent: list[tuple[asyncio.Future[Any], Sequence[int]]] = []
+        while position < len(indexes):
+            batch = self._client.create_batch()
+            first = position
+            while position < len(indexes):
+                record = records[indexes[position]]
+                added = batch.append(
+                    key=record.key.encode(), value=record.value, timestamp=None, headers=list(record.headers)
+                )
+                if added is None:
+                    break
+                position += 1
+            if position == first:
+                raise KafkaError("a record is larger than a batch")
+            batch.close()
+            future = await self._client.send_batch(batch, topic, partition=partition)
+            sent.append((future, indexes[first:position]))
+        for future, members in sent:
+            await future
+            for index in members:
+                done[index] = True
+
+    async def close(self) -> None:
+        """Drop the client; what was not acknowledged counts as not sent."""
+        await _stopped(self._client)
+
+
+class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Counts how often partitions were handed out: a commit that fails between two counts is a normal one."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        """Nothing to hand over: the stream rows decide what was done."""
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        """A new share of the partitions."""
+        self.generation += 1
+
+
+class KafkaConsumer:
+    """A group member with manual offsets."""
+
+    def __init__(self, client: AIOKafkaConsumer, assignment: _Assignment) -> None:
+        self._client = client
+        self._assignment = assignment
+
+    async def fetch(self, max_records: int, timeout_seconds: float) -> Sequence[IncomingRecord]:
+        """Up to ``max_records`` records, per partition in order of offset."""
+        try:
+            found = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
+        except (KafkaError, OSError) as failure:
+            raise Transient(f"broker: {type(failure).__name__}") from None
+        return [
+            IncomingRecord(place.topic, place.partition, record.offset, record.key, record.value, record.headers)
+            for place, records in found.items()
+            for record in records
+        ]
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Commit next offsets; a partition that was handed on meanwhile is the new owner's business."""
+        held = self._client.assignment()
+        offsets = {
+            KafkaPartition(topic, partition): offset
+            for (topic, partition), offset in positions.items()
+            if KafkaPartition(topic, partition) in held
+        }
+        if not offsets:
+            return
+        try:
+            await asyncio.wait_for(self._client.commit(offsets), 15)
+        except (CommitFailedError, IllegalStateError):
+            return
+        except (KafkaError, OSError, TimeoutError) as failure:
+            raise Transient(f"broker: {type(failure).__name__}") from None
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        """Records behind the high watermark, per assigned partition, as last seen by the fetcher."""
+        behind: dict[TopicPartition, int] = {}
+        for place in self._client.assignment():
+            watermark = self._client.highwater(place)
+            if watermark is None:
+                continue
+            try:
+                position = await asyncio.wait_for(self._client.position(place), 5)
+            except (KafkaError, TimeoutError, OSError):
+                continue
+            behind[place.topic, place.partition] = max(0, watermark - position)
+        return behind
+
+    async def close(self) -> None:
+        """Leave the group."""
+        await _stopped(self._client)
+
+
+async def _partitions(client: AIOKafkaProducer | AIOKafkaConsumer, topic: str) -> set[int]:
+    """Partitions of a topic; asks the cluster the first time."""
+    if isinstance(client, AIOKafkaProducer):
+        known: set[int] = await client.partitions_for(topic)
+        return known
+    await client.topics()
+    partitions: set[int] = client.partitions_for_topic(topic) or set()
+    return partitions
+
+
+async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(client.start(), START_TIMEOUT_SECONDS)
+    except (KafkaError, OSError, TimeoutError) as failure:
+        await _stopped(client)
+        raise Transient(f"broker: {type(failure).__name__}") from None
+    except asyncio.CancelledError:
+        await _stopped(client)
+        raise
+
+
+async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(client.stop(), 10)
+    except (KafkaError, OSError, TimeoutError):
+        # A client that cannot say goodbye is dropped; its session ends by itself.
+        return
