@@ -24,6 +24,7 @@ from revcycle_messaging.errors import BadSeal, ConsumerStopped, MissingKey, Tran
 from revcycle_messaging.sealing import Received, check_seal, open_event
 from revcycle_messaging.streams import Item
 from revcycle_messaging.transports import ConsumerClient, IncomingRecord, TopicPartition, Transport
+from revcycle_messaging.waiting import wait_for_event
 
 Handler = Callable[[UnitOfWork, Sequence[Received[Any]]], Awaitable[None]]
 log = logging.getLogger(__name__)
@@ -266,10 +267,7 @@ class Consumer:
                 return
 
     async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
+        await wait_for_event(self._stopping, seconds)
 
 
 def _positions(records: Sequence[IncomingRecord]) -> dict[TopicPartition, int]:

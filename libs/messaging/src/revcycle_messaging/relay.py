@@ -21,6 +21,7 @@ from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
 from revcycle_messaging.errors import MessagingError, Transient
 from revcycle_messaging.outbox import SHARDS
 from revcycle_messaging.transports import OutgoingRecord, Producer, Transport
+from revcycle_messaging.waiting import wait_for_event
 
 LOCK_CLASS: Final = zlib.crc32(b"revcycle-relay") & 0x7FFFFFFF
 log = logging.getLogger(__name__)
@@ -193,18 +194,12 @@ class Relay:
 
     async def _pause(self, seconds: float) -> None:
         """A pause that traffic does not cut short, only being stopped."""
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
+        await wait_for_event(self._stopping, seconds)
 
     async def _sleep(self, seconds: float) -> None:
         """Until woken by a commit, told to stop, or the time is over."""
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
-        self._wake.clear()
+        if await wait_for_event(self._wake, seconds):
+            self._wake.clear()
 
 
 def _stream(row: Any) -> tuple[Any, str, str]:

@@ -76,9 +76,9 @@ class KafkaTransport:
             client = await self._probe_client()
             places = []
             for topic in topics:
-                partitions = await asyncio.wait_for(_partitions(client, topic), 10)
-                places += [KafkaPartition(topic, partition) for partition in partitions]
-            ends = await asyncio.wait_for(client.end_offsets(places), 10) if places else {}
+                places += [KafkaPartition(topic, partition) for partition in await _partitions(client, topic)]
+            async with asyncio.timeout(10):
+                ends = await client.end_offsets(places) if places else {}
         except (KafkaError, TimeoutError, OSError) as failure:
             await self._drop_probe()
             raise Transient(f"broker: {type(failure).__name__}") from None
@@ -203,7 +203,8 @@ class KafkaConsumer:
         if not offsets:
             return
         try:
-            await asyncio.wait_for(self._client.commit(offsets), 15)
+            async with asyncio.timeout(15):
+                await self._client.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             return
         except (KafkaError, OSError, TimeoutError) as failure:
@@ -217,7 +218,8 @@ class KafkaConsumer:
             if watermark is None:
                 continue
             try:
-                position = await asyncio.wait_for(self._client.position(place), 5)
+                async with asyncio.timeout(5):
+                    position = await self._client.position(place)
             except (KafkaError, TimeoutError, OSError):
                 continue
             behind[place.topic, place.partition] = max(0, watermark - position)
@@ -240,7 +242,8 @@ async def _partitions(client: AIOKafkaProducer | AIOKafkaConsumer, topic: str) -
 
 async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     try:
-        await asyncio.wait_for(client.start(), START_TIMEOUT_SECONDS)
+        async with asyncio.timeout(START_TIMEOUT_SECONDS):
+            await client.start()
     except (KafkaError, OSError, TimeoutError) as failure:
         await _stopped(client)
         raise Transient(f"broker: {type(failure).__name__}") from None
@@ -251,7 +254,8 @@ async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
 
 async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     try:
-        await asyncio.wait_for(client.stop(), 10)
+        async with asyncio.timeout(10):
+            await client.stop()
     except (KafkaError, OSError, TimeoutError):
         # A client that cannot say goodbye is dropped; its session ends by itself.
         return

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicPartition
+from revcycle_messaging.waiting import wait_for_event
 
 
 class MemoryBroker:
@@ -42,11 +43,8 @@ class MemoryBroker:
 
     async def wait(self, timeout_seconds: float) -> None:
         """Return when something was appended since the last wait, or after the time."""
-        try:
-            await asyncio.wait_for(self._arrived.wait(), timeout_seconds)
-        except TimeoutError:
-            return
-        self._arrived.clear()
+        if await wait_for_event(self._arrived, timeout_seconds):
+            self._arrived.clear()
 
 
 class MemoryTransport:

@@ -1,0 +1,1 @@
+"""What people and systems ask of analytics."""

@@ -1,0 +1,16 @@
+"""The one place where the service is put together."""
+
+from revcycle_service_kit import ServiceParts
+
+from revcycle_analytics.api.kpis import router
+from revcycle_analytics.consumers import HANDLERS
+
+PARTS = ServiceParts(
+    name="analytics",
+    schema="analytics",
+    title="revcycle analytics",
+    description="KPIs as pure functions of the events: every number with its numerator, denominator and definition.",
+    routers=(router,),
+    handlers=HANDLERS,
+    migrations="revcycle_analytics.migrations",
+)

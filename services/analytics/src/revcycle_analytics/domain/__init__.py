@@ -1,0 +1,1 @@
+"""Pure: events to measures, measures to KPIs."""

@@ -1,0 +1,1 @@
+"""One public function per thing the service can be asked."""

@@ -1,0 +1,159 @@
+"""One Apache Kafka node in KRaft mode: broker and controller in one Java process, on the loopback interface."""
+
+import base64
+import os
+import secrets
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from revcycle_devstack.files import write_atomically
+from revcycle_devstack.ports import HOST
+from revcycle_devstack.processes import Command
+
+DEFAULT_PORT: Final = 9092
+
+_FORMAT_TIMEOUT_SECONDS: Final = 120.0
+_NODE_ID: Final = 1
+
+_LOGGING: Final = """\
+Configuration:
+  status: WARN
+  Appenders:
+    Console:
+      name: OUT
+      target: SYSTEM_OUT
+      PatternLayout:
+        pattern: "%d{ISO8601} %-5p %c{1}: %m%n"
+  Loggers:
+    Root:
+      level: WARN
+      AppenderRef:
+        - ref: OUT
+    Logger:
+      - name: kafka.server.KafkaRaftServer
+        level: INFO
+      - name: org.apache.kafka.common.utils.AppInfoParser
+        level: INFO
+"""
+
+
+def server_properties(port: int, controller_port: int, log_folder: Path) -> dict[str, str]:
+    """Configuration of the single node; the comments say what differs from the defaults and why."""
+    return {
+        "node.id": str(_NODE_ID),
+        "process.roles": "broker,controller",
+        "controller.quorum.voters": f"{_NODE_ID}@{HOST}:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"CLIENT://{HOST}:{port}",
+        "inter.broker.listener.name": "CLIENT",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(log_folder),
+        # Topics come from deploy/kafka/topics.yaml; a misspelt name must fail, not quietly become a topic.
+        "auto.create.topics.enable": "false",
+        "num.partitions": "12",
+        "default.replication.factor": "1",
+        "min.insync.replicas": "1",
+        "offsets.topic.num.partitions": "12",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.num.partitions": "12",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        # Nobody else is about to join: do not make the first consumer of a group wait for more.
+        "group.initial.rebalance.delay.ms": "0",
+        # Tests of takeover use sessions shorter than the broker's default lower bound of six seconds.
+        "group.min.session.timeout.ms": "1000",
+        # After kill -9 the node waits until its own old registration expires before it opens its port again.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
+        "log.retention.hours": "2160",
+        "log.retention.bytes": "-1",
+        "log.segment.bytes": "134217728",
+        # Preallocated indexes of hundreds of partitions would fill the disk with sparse files of 10 MiB each.
+        "log.index.size.max.bytes": "1048576",
+        "message.max.bytes": "4194304",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+        "num.recovery.threads.per.data.dir": "2",
+        "log.cleaner.dedupe.buffer.size": "16777216",
+        "controlled.shutdown.enable": "false",
+    }
+
+
+@dataclass(frozen=True)
+class KafkaNode:
+    """A folder with the node's configuration and data, and how to run it."""
+
+    java: Path
+    jar_folder: Path
+    folder: Path
+    port: int
+    controller_port: int
+    log_file: Path
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Address for clients."""
+        return f"{HOST}:{self.port}"
+
+    def prepare(self) -> None:
+        """Write the configuration (ports may have changed) and format the storage unless that was done before.
+
+        Raises:
+            DevstackError: formatting failed.
+        """
+        properties = server_properties(self.port, self.controller_port, self.folder / "data")
+        write_atomically(self._properties_file, "".join(f"{name}={value}\n" for name, value in properties.items()))
+        write_atomically(self._logging_file, _LOGGING)
+        if (self.folder / "data" / "meta.properties").exists():
+            return
+        cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+        # A leading hyphen would read as an option.
+        cluster_id = cluster_id.replace("-", "A", 1) if cluster_id.startswith("-") else cluster_id
+        self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties_file)).run(
+            "formatting the Kafka storage", _FORMAT_TIMEOUT_SECONDS
+        )
+
+    def serve_command(self) -> Command:
+        """How to run the node in the foreground."""
+        return self._java("kafka.Kafka", str(self._properties_file))
+
+    @property
+    def _properties_file(self) -> Path:
+        return self.folder / "server.properties"
+
+    @property
+    def _logging_file(self) -> Path:
+        return self.folder / "log4j2.yaml"
+
+    def _java(self, main_class: str, *arguments: str) -> Command:
+        return Command(
+            arguments=(
+                str(self.java),
+                "-Xms256m",
+                "-Xmx512m",
+                # Two cores are shared with everything else: no pools sized for a server, fast start before peak speed.
+                "-XX:+UseSerialGC",
+                "-XX:+ExitOnOutOfMemoryError",
+                "-Djava.awt.headless=true",
+                f"-Dlog4j2.configurationFile={self._logging_file}",
+                "-cp",
+                f"{self.jar_folder}/*",
+                main_class,
+                *arguments,
+            ),
+            environment=_without_java_options(os.environ),
+            log_file=self.log_file,
+            stop_signal=signal.SIGTERM,
+        )
+
+
+def _without_java_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """Options meant for other Java programs of this machine would change or break the broker."""
+    dropped = {"CLASSPATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS"}
+    return {name: value for name, value in environment.items() if name not in dropped}
