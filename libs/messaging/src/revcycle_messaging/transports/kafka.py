@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.partitioner import murmur2
@@ -65,10 +65,24 @@ class KafkaTransport:
             metadata_max_age_ms=30_000,
             **self._security,
         )
-        listener = _Assignment()
-        client.subscribe(topics=list(topics), listener=listener)
+        client.subscribe(topics=list(topics))
         await _started(client)
-        return KafkaConsumer(client, listener)
+        return KafkaConsumer(client)
+
+    async def reader(self, topics: Sequence[str]) -> "KafkaConsumer":
+        """Reads whole topics from the first record, without a group: leaves no trace at the broker."""
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap_servers,
+            client_id=f"{self._client_id}-reader",
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=MAX_REQUEST_BYTES,
+            **self._security,
+        )
+        await _started(client)
+        places = [KafkaPartition(topic, place) for topic in topics for place in await _partitions(client, topic)]
+        client.assign(places)
+        await client.seek_to_beginning(*places)
+        return KafkaConsumer(client)
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
         """Next offset of each partition of the topics."""
@@ -159,26 +173,11 @@ class KafkaProducer:
         await _stopped(self._client)
 
 
-class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Counts how often partitions were handed out: a commit that fails between two counts is a normal one."""
-
-    def __init__(self) -> None:
-        self.generation = 0
-
-    async def on_partitions_revoked(self, revoked: object) -> None:
-        """Nothing to hand over: the stream rows decide what was done."""
-
-    async def on_partitions_assigned(self, assigned: object) -> None:
-        """A new share of the partitions."""
-        self.generation += 1
-
-
 class KafkaConsumer:
     """A group member with manual offsets."""
 
-    def __init__(self, client: AIOKafkaConsumer, assignment: _Assignment) -> None:
+    def __init__(self, client: AIOKafkaConsumer) -> None:
         self._client = client
-        self._assignment = assignment
 
     async def fetch(self, max_records: int, timeout_seconds: float) -> Sequence[IncomingRecord]:
         """Up to ``max_records`` records, per partition in order of offset."""
