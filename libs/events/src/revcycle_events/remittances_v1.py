@@ -1,4 +1,4 @@
-"""Topic ``revcycle.remittances.v1``, key ``remittance_id``, produced by adjudication-gateway. Money in integer cents."""
+"""Topic ``revcycle.remittances.v1``, key ``remittance_id``, produced by adjudication-gateway. Money in cents."""
 
 from datetime import date
 from uuid import UUID
