@@ -33,6 +33,10 @@ _SERVER_SETTINGS: Final = {
     "lock_timeout": "15000",
     "idle_in_transaction_session_timeout": "60000",
     "jit": "off",
+    # A host that vanished must not hold locks for the hours a kernel waits by default.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
 
 
@@ -41,6 +45,9 @@ def translated_errors() -> Iterator[None]:
     """Turn driver errors into ours, without the values they carry."""
     try:
         yield
+    except asyncpg.InvalidCachedStatementError:
+        # A migration ran beside us: the statement is prepared anew the next time. No event is to blame.
+        raise Transient("database: its schema has changed") from None
     except asyncpg.PostgresError as error:
         sqlstate = error.sqlstate or "XX000"
         if sqlstate[:2] in _TRANSIENT_CLASSES:
@@ -48,11 +55,7 @@ def translated_errors() -> Iterator[None]:
         raise DatabaseRefused(
             sqlstate, getattr(error, "constraint_name", None), getattr(error, "table_name", None)
         ) from None
-    except asyncpg.InterfaceError as error:
-        if isinstance(error, asyncpg.DataError):
-            raise DatabaseRefused("22000", None, None) from None
-        raise Transient(f"database connection: {type(error).__name__}") from None
-    except (OSError, TimeoutError) as error:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
         raise Transient(f"database connection: {type(error).__name__}") from None
 
 
@@ -165,16 +168,18 @@ class UnitOfWork:
 
     async def flush(self) -> None:
         """Write what was buffered, events last: the shortest possible hold on the stream rows."""
-        if self._jobs:
-            await self._insert_jobs()
-        if self._timers:
-            await self._write_timers()
-        if self._events:
-            await outbox.insert_events(self, self._events, self._service, self._keys)
+        jobs, self._jobs = self._jobs, []
+        timers, self._timers = self._timers, {}
+        events, self._events = self._events, []
+        if jobs:
+            await self._insert_jobs(jobs)
+        if timers:
+            await self._write_timers(timers)
+        if events:
+            await outbox.insert_events(self, events, self._service, self._keys)
             self.wakes.add("outbox")
 
-    async def _insert_jobs(self) -> None:
-        jobs = self._jobs
+    async def _insert_jobs(self, jobs: Sequence[PendingJob]) -> None:
         await self.execute(
             """
             INSERT INTO messaging.job (job_id, tenant_id, kind, payload, correlation_id, created_at, run_at)
@@ -192,9 +197,9 @@ class UnitOfWork:
         )
         self.wakes.add("jobs")
 
-    async def _write_timers(self) -> None:
+    async def _write_timers(self, wanted: Mapping[tuple[str, str], tuple[datetime, JsonObject] | None]) -> None:
         # In key order, so that two transactions never wait for each other crosswise.
-        timers = sorted(self._timers.items())
+        timers = sorted(wanted.items())
         cancelled = [key for key, value in timers if value is None]
         if cancelled:
             await self.execute(
@@ -313,7 +318,9 @@ class Database:
                 await transaction.commit()
             reach("after_commit")
         finally:
-            await self._pool.release(connection, timeout=5)
+            # What happens to the connection now says nothing about the work: a broken one is dropped by the pool.
+            with suppress(Transient, DatabaseRefused), translated_errors():
+                await self._pool.release(connection, timeout=5)
         for what in uow.wakes:
             for listener in self._listeners.get(what, ()):
                 listener()

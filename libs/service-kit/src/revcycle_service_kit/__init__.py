@@ -1,1 +1,105 @@
-"""What every service needs and none owns."""
+"""What every service of revcycle needs and none owns: settings, the door, commands, jobs, timers, the process itself.
+
+A service is its :class:`ServiceParts`; ``main(parts)`` makes a program of them. Everything public is importable here,
+the helpers for revisions from :mod:`revcycle_service_kit.migrations`, those for tests from
+:mod:`revcycle_service_kit.testing`.
+"""
+
+from revcycle_service_kit.app import create_base_app
+from revcycle_service_kit.auth import (
+    ROLES,
+    Caller,
+    InvalidToken,
+    TokenKey,
+    TokenVerifier,
+    ensure_development_key,
+    issue_token,
+    read_token_keys,
+    require,
+)
+from revcycle_service_kit.clock import Clock, SettableClock
+from revcycle_service_kit.commands import ReadUnitOfWork, Reply, request_cause, run_command, service_context
+from revcycle_service_kit.context import MIB, Background, ServiceContext, ServiceParts, build_parts
+from revcycle_service_kit.etag import etag, not_modified, require_if_match
+from revcycle_service_kit.ids import new_id
+from revcycle_service_kit.jobs import Job, JobKind, JobResult, NotAttempted, Prepared, resolve_jobs
+from revcycle_service_kit.paging import Page, PageParameters, PageRequest, decode_cursor, encode_cursor
+from revcycle_service_kit.problems import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    PreconditionFailed,
+    PreconditionRequired,
+    Problem,
+    ProblemBody,
+    RequestModel,
+    ServiceUnavailable,
+    Unauthorized,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+from revcycle_service_kit.program import main
+from revcycle_service_kit.settings import ServiceSettings
+from revcycle_service_kit.timers import DueTimer, TimerHandler
+
+__all__ = [
+    "MIB",
+    "ROLES",
+    "Background",
+    "BadRequest",
+    "Caller",
+    "Clock",
+    "Conflict",
+    "DueTimer",
+    "FieldError",
+    "Forbidden",
+    "InvalidToken",
+    "Job",
+    "JobKind",
+    "JobResult",
+    "NotAttempted",
+    "NotFound",
+    "Page",
+    "PageParameters",
+    "PageRequest",
+    "PayloadTooLarge",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "Prepared",
+    "Problem",
+    "ProblemBody",
+    "ReadUnitOfWork",
+    "Reply",
+    "RequestModel",
+    "ServiceContext",
+    "ServiceParts",
+    "ServiceSettings",
+    "ServiceUnavailable",
+    "SettableClock",
+    "TimerHandler",
+    "TokenKey",
+    "TokenVerifier",
+    "Unauthorized",
+    "Unprocessable",
+    "UnsupportedMediaType",
+    "build_parts",
+    "create_base_app",
+    "decode_cursor",
+    "encode_cursor",
+    "ensure_development_key",
+    "etag",
+    "issue_token",
+    "main",
+    "new_id",
+    "not_modified",
+    "read_token_keys",
+    "request_cause",
+    "require",
+    "require_if_match",
+    "resolve_jobs",
+    "run_command",
+    "service_context",
+]

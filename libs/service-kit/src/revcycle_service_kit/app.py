@@ -1,0 +1,216 @@
+"""The HTTP application of a service: its routers behind the common door."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from revcycle_messaging import DatabaseRefused, OutboxFull, Transient
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from revcycle_service_kit.context import ServiceContext, ServiceParts
+from revcycle_service_kit.health import Health, health_router
+from revcycle_service_kit.middleware import EdgeMiddleware
+from revcycle_service_kit.operations import operations_router
+from revcycle_service_kit.problems import (
+    KNOWN_PROBLEMS,
+    PROBLEM_JSON,
+    BadRequest,
+    Conflict,
+    FieldError,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    ProblemBody,
+    ServiceUnavailable,
+    Unprocessable,
+    UnsupportedMediaType,
+    problem_response,
+)
+from revcycle_service_kit.validation import problem_of_errors
+
+_OWN_PATHS: Final = frozenset({"/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"})
+_BY_STATUS: Final[Mapping[int, type[Problem]]] = {
+    400: BadRequest,
+    404: NotFound,
+    409: Conflict,
+    413: PayloadTooLarge,
+    415: UnsupportedMediaType,
+    422: Unprocessable,
+}
+
+
+def create_base_app(context: ServiceContext, parts: ServiceParts) -> FastAPI:
+    """The application of a service: its routers, the chassis' endpoints, problems, limits, metrics.
+
+    ``app.state.context`` and ``app.state.health`` are what endpoints and probes work with.
+    """
+    app = FastAPI(
+        title=parts.title,
+        description=parts.description,
+        version="1",
+        generate_unique_id_function=lambda route: route.name,
+        dependencies=[Depends(refuse_unknown_parameters)],
+    )
+    app.state.context = context
+    app.state.health = Health()
+    app.state.runtime = None
+    app.state.problems = {**KNOWN_PROBLEMS, **parts.problems}
+    for router in parts.routers:
+        app.include_router(router)
+    app.include_router(operations_router)
+    app.include_router(health_router)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.add_middleware(EdgeMiddleware, context=context, body_limits=parts.body_limits)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _request_id(request: Request) -> str:
+    return str(getattr(request.state, "request_id", ""))
+
+
+async def _answer_problem(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, Problem)
+    return problem_response(failure, _request_id(request))
+
+
+async def _answer_http(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, HTTPException)
+    if failure.status_code == 405:
+        problem: Problem = _MethodNotAllowed("the Allow header names the methods of this path")
+    else:
+        kind = _BY_STATUS.get(failure.status_code)
+        problem = kind(_detail(failure)) if kind else _Other(failure.status_code)
+    problem.headers.update(failure.headers or {})
+    return problem_response(problem, _request_id(request))
+
+
+def _detail(failure: HTTPException) -> str:
+    """Only texts of the kit go out; the framework's may hold what was sent."""
+    texts = {404: "the path does not exist here", 413: str(failure.detail)}
+    return texts.get(failure.status_code, "the request cannot be understood; see the API documentation")
+
+
+class _MethodNotAllowed(Problem):
+    status = 405
+    default_code = "method_not_allowed"
+    title = "The path does not have this method"
+
+
+class _Other(Problem):
+    """A status of the framework that the kit has no class for."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("see the API documentation", code="bad_request" if status < 500 else "internal")
+        self.status = status  # type: ignore[misc]  # this one class has its status per object
+        self.title = "The request was refused"  # type: ignore[misc]  # as above
+
+
+async def _answer_validation(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, RequestValidationError)
+    return problem_response(problem_of_errors(failure.errors()), _request_id(request))
+
+
+async def _answer_messaging(request: Request, failure: Exception) -> Response:
+    context: ServiceContext = request.app.state.context
+    problem: Problem
+    if isinstance(failure, OutboxFull):
+        problem = ServiceUnavailable(
+            "too many events wait to be published; nothing was changed",
+            retry_after_seconds=failure.retry_after_seconds,
+            code="outbox_full",
+        )
+    elif isinstance(failure, Transient):
+        problem = ServiceUnavailable("a part this needs is away or overloaded; repeat the request", 2)
+    elif isinstance(failure, DatabaseRefused) and failure.sqlstate == "23505":
+        problem = Conflict("something with the same identity exists already", code="already_exists")
+    else:
+        problem = Problem("a fault of ours; the log has the details")
+    if problem.status == 500 or isinstance(failure, Transient):
+        context.log.error("request failed", exc_info=failure, request_id=_request_id(request))
+    return problem_response(problem, _request_id(request))
+
+
+_HANDLERS: Final[dict[type[Exception], Any]] = {
+    Problem: _answer_problem,
+    HTTPException: _answer_http,
+    RequestValidationError: _answer_validation,
+    Transient: _answer_messaging,
+    OutboxFull: _answer_messaging,
+    DatabaseRefused: _answer_messaging,
+}
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """An unknown query parameter is answered 400, never passed over: a mistyped filter must not widen a list."""
+    if not request.query_params:
+        return
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known = _known_parameters(route)
+    if unknown := [name for name in request.query_params if name not in known]:
+        expected = f"one of {', '.join(sorted(known))}" if known else "no query parameter"
+        errors = [
+            FieldError("?", "unknown_parameter", "is not a parameter of this path", expected) for _ in unknown[:20]
+        ]
+        raise BadRequest("a query parameter is not known here", errors=errors)
+
+
+def _known_parameters(route: APIRoute) -> frozenset[str]:
+    """The query parameters a route and its dependencies declare; kept with the route."""
+    known: frozenset[str] | None = getattr(route, "revcycle_query_names", None)
+    if known is None:
+        names: set[str] = set()
+        waiting = [route.dependant]
+        while waiting:
+            dependant = waiting.pop()
+            waiting.extend(dependant.dependencies)
+            for field in dependant.query_params:
+                names |= _names_of(field)
+        known = frozenset(names)
+        route.revcycle_query_names = known  # type: ignore[attr-defined]  # a cache beside what it is about
+    return known
+
+
+def _names_of(field: Any) -> set[str]:
+    """The name of a parameter, or those of the fields of a parameter model."""
+    model = getattr(field.field_info, "annotation", None)
+    fields: Mapping[str, Any] = getattr(model, "model_fields", {})
+    return {info.alias or name for name, info in fields.items()} or {field.alias}
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The contract: every error is a problem, and FastAPI's own error shape does not appear."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=_contract_routes(app.routes)
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs", {}))
+        schemas["Problem"] = problem
+        content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        for path in document.get("paths", {}).values():
+            for operation in path.values():
+                _replace_errors(operation["responses"], content)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _contract_routes(routes: Sequence[Any]) -> Sequence[Any]:
+    return [route for route in routes if getattr(route, "path", "") not in _OWN_PATHS]
+
+
+def _replace_errors(responses: dict[str, Any], content: Mapping[str, Any]) -> None:
+    for status, response in responses.items():
+        if status.startswith(("4", "5")):
+            response["content"] = content
+    responses.setdefault("default", {"description": "What was wrong (RFC 9457)", "content": content})

@@ -1,0 +1,245 @@
+"""Bearer tokens: made for development, checked everywhere. joserfc does the cryptography, this module the rules.
+
+A token is refused unless its header holds exactly ``alg``, ``kid`` and ``typ``, the algorithm is on our list, the key
+is ours, and issuer, audience, subject, tenant and times hold. Whoever is refused learns only that.
+"""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from revcycle_service_kit.clock import Clock
+from revcycle_service_kit.ids import new_id
+from revcycle_service_kit.problems import Forbidden, Unauthorized
+
+ALGORITHMS: Final = ("ES256",)
+ISSUER: Final = "revcycle"
+AUDIENCE: Final = "revcycle"
+TOKEN_TYPE: Final = "at+jwt"
+ROLES: Final = frozenset({"integration", "coder", "biller", "operator", "auditor"})
+MAX_TOKEN_LENGTH: Final = 4096
+SKEW_SECONDS: Final = 30
+_CACHED_TOKENS: Final = 1000
+
+
+class InvalidToken(Exception):
+    """A token that does not hold; the text names the rule, never the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: tenant, subject and roles, as the token says."""
+
+    tenant_id: UUID
+    subject: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True)
+class TokenKey:
+    """A signing key (ES256). ``private`` is False for one that only checks."""
+
+    kid: str
+    key: ECKey
+    private: bool
+
+
+def ensure_development_key(path: Path) -> TokenKey:
+    """The development key in ``path``, made now (mode 600) when it is not there."""
+    if not path.exists():
+        key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True)
+        text = json.dumps({**key.as_dict(private=True), "kid": key.thumbprint()})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(text)
+        try:
+            # A link never replaces a key that another process made meanwhile.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return next(iter(read_token_keys(path).values()))
+
+
+def read_token_keys(path: Path) -> dict[str, TokenKey]:
+    """Keys by id from a file with one JWK or a JWK set; public ones suffice to check tokens.
+
+    Raises:
+        InvalidToken: the file cannot be read or holds no key of ours.
+    """
+    try:
+        content = json.loads(path.read_text())
+        raw_keys = content.get("keys", [content])
+        keys = {}
+        for raw in raw_keys:
+            if raw.get("kty") != "EC" or raw.get("crv") != "P-256" or not raw.get("kid"):
+                raise InvalidToken(f"{path.name}: every key needs kty EC, crv P-256 and a kid")
+            keys[raw["kid"]] = TokenKey(raw["kid"], ECKey.import_key(raw), "d" in raw)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, JoseError) as failure:
+        raise InvalidToken(f"token key file {path.name} cannot be read: {type(failure).__name__}") from None
+    return keys
+
+
+def issue_token(
+    key: TokenKey,
+    tenant_id: UUID,
+    subject: str,
+    roles: Iterable[str],
+    lifetime_seconds: int = 3600,
+    *,
+    now: datetime | None = None,
+) -> str:
+    """A signed token; for development, tests and demos. ValueError for a role that does not exist."""
+    asked = sorted(set(roles))
+    if unknown := set(asked) - ROLES:
+        raise ValueError(f"unknown role {', '.join(sorted(unknown))}; there are: {', '.join(sorted(ROLES))}")
+    at = now or Clock().now()
+    issued = int(at.timestamp())
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": subject,
+        "tenant_id": str(tenant_id),
+        "roles": asked,
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + lifetime_seconds,
+        "jti": str(new_id(at)),
+    }
+    return jwt.encode({"alg": "ES256", "kid": key.kid, "typ": TOKEN_TYPE}, claims, key.key, algorithms=ALGORITHMS)
+
+
+class TokenVerifier:
+    """Checks tokens against the keys of a file; remembers those that held until they expire."""
+
+    def __init__(self, keys: dict[str, TokenKey]) -> None:
+        self._keys = keys
+        self._known: dict[bytes, tuple[Caller, int, int]] = {}
+
+    def verify(self, token: str, now: datetime) -> Caller:
+        """The caller of a token that holds. Raises InvalidToken."""
+        if not token.isascii() or len(token) > MAX_TOKEN_LENGTH:
+            raise InvalidToken("form")
+        digest = hashlib.sha256(token.encode()).digest()
+        seconds = int(now.timestamp())
+        known = self._known.get(digest)
+        if known is None:
+            known = self._check(token)
+            while len(self._known) >= _CACHED_TOKENS:
+                self._known.pop(next(iter(self._known)))
+            self._known[digest] = known
+        caller, not_before, expires = known
+        if seconds >= expires:
+            raise InvalidToken("expired")
+        if seconds < not_before - SKEW_SECONDS:
+            raise InvalidToken("not yet valid")
+        return caller
+
+    def _check(self, token: str) -> tuple[Caller, int, int]:
+        header = _header(token)
+        if set(header) != {"alg", "kid", "typ"}:
+            raise InvalidToken("header")
+        if header["alg"] not in ALGORITHMS or header["typ"] != TOKEN_TYPE:
+            raise InvalidToken("algorithm or type")
+        key = self._keys.get(header["kid"]) if isinstance(header["kid"], str) else None
+        if key is None:
+            raise InvalidToken("key")
+        try:
+            claims = jwt.decode(token, key.key, algorithms=ALGORITHMS).claims
+        except (JoseError, ValueError, TypeError, KeyError):
+            raise InvalidToken("signature") from None
+        return _read_claims(claims)
+
+
+def _header(token: str) -> dict[str, Any]:
+    """The header, read before anything in it is trusted; a repeated name is refused."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(parts):
+        raise InvalidToken("form")
+    try:
+        text = base64.b64decode(parts[0] + "=" * (-len(parts[0]) % 4), altchars=b"-_", validate=True)
+        pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+        header = dict(pairs)
+    except (ValueError, TypeError, RecursionError):
+        raise InvalidToken("form") from None
+    if len(header) != len(pairs):
+        raise InvalidToken("header")
+    return header
+
+
+def _read_claims(claims: dict[str, Any]) -> tuple[Caller, int, int]:
+    if claims.get("iss") != ISSUER or claims.get("aud") != AUDIENCE:
+        raise InvalidToken("issuer or audience")
+    times = [claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)]
+    if not all(type(moment) is int for moment in times):
+        raise InvalidToken("times")
+    expires, not_before, issued = times
+    subject, roles = claims.get("sub"), claims.get("roles")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not subject.isprintable():
+        raise InvalidToken("subject")
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise InvalidToken("roles")
+    try:
+        tenant_id = UUID(claims["tenant_id"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise InvalidToken("tenant") from None
+    return Caller(tenant_id, subject, frozenset(roles) & ROLES), max(not_before, issued), expires
+
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`revcycle token --tenant T --role R` makes one")
+
+
+async def authenticate(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """The caller of a request. Raises Unauthorized."""
+    if credentials is None:
+        raise Unauthorized(
+            "send the header Authorization: Bearer <token>", headers={"www-authenticate": 'Bearer realm="revcycle"'}
+        )
+    context = request.app.state.context
+    try:
+        caller: Caller = context.verifier.verify(credentials.credentials, context.clock.now())
+    except InvalidToken:
+        raise Unauthorized(
+            "the token is not valid or has expired; get a new one",
+            headers={"www-authenticate": 'Bearer realm="revcycle", error="invalid_token"'},
+        ) from None
+    request.state.caller = caller
+    return caller
+
+
+def require(*roles: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """The dependency of a route that these roles may call; without roles: everyone with a valid token.
+
+    ``caller: Annotated[Caller, Depends(require("biller"))]``. ValueError at import for a role that does not exist.
+    """
+    if unknown := set(roles) - ROLES:
+        raise ValueError(f"unknown role {', '.join(sorted(unknown))}; there are: {', '.join(sorted(ROLES))}")
+    return _required(tuple(sorted(roles)))
+
+
+def _required(roles: Sequence[str]) -> Callable[[Caller], Awaitable[Caller]]:
+    allowed = frozenset(roles)
+
+    async def required(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+        if allowed and not allowed & caller.roles:
+            raise Forbidden(f"one of these roles is needed: {', '.join(roles)}")
+        return caller
+
+    return required

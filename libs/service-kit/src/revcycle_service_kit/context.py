@@ -1,0 +1,86 @@
+"""What a service is made of (its parts) and what it is made with (its context)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from fastapi import APIRouter
+from revcycle_events import Event
+from revcycle_messaging import Database, Handler, KeyRing, Transport
+
+from revcycle_service_kit.auth import TokenVerifier
+from revcycle_service_kit.clock import Clock
+from revcycle_service_kit.metrics import Metrics
+from revcycle_service_kit.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from revcycle_service_kit.jobs import JobKind
+    from revcycle_service_kit.timers import TimerHandler
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass
+class ServiceContext:
+    """What everything in a service may use. Wired once, at start; tests wire their own."""
+
+    settings: ServiceSettings
+    clock: Clock
+    database: Database
+    transport: Transport
+    keyring: KeyRing
+    verifier: TokenVerifier
+    log: structlog.stdlib.BoundLogger
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class Background:
+    """Work done again and again: ``run`` is called every ``every_seconds``, counted from the end of the last call.
+
+    ``leader``: by one instance at a time, whoever holds the advisory lock of that name.
+    """
+
+    name: str
+    every_seconds: float
+    run: Callable[[ServiceContext], Awaitable[None]]
+    leader: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceParts:
+    """Everything that makes one service different from the others.
+
+    Attributes:
+        name: of the service, its consumer group and the source of its events.
+        schema: its PostgreSQL schema.
+        migrations: package with a ``versions`` folder, for example ``revcycle_claims.migrations``.
+        body_limits: exact path to bytes, where the limit of 1 MiB does not fit.
+        log_keys: keys its log lines may carry beside the kit's.
+        problems: its own problem codes, with what each means and what to do.
+        close: called at the end, for clients of the outside world.
+    """
+
+    name: str
+    schema: str
+    title: str
+    migrations: str
+    description: str = ""
+    routers: Sequence[APIRouter] = ()
+    handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    job_kinds: "Mapping[str, JobKind[Any, Any]]" = field(default_factory=dict)
+    timers: "Mapping[str, TimerHandler]" = field(default_factory=dict)
+    background: Sequence[Background] = ()
+    body_limits: Mapping[str, int] = field(default_factory=dict)
+    log_keys: Sequence[str] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    close: Callable[[ServiceContext], Awaitable[None]] | None = None
+
+
+PartsBuilder = ServiceParts | Callable[[ServiceContext], ServiceParts]
+
+
+def build_parts(parts: PartsBuilder, context: ServiceContext) -> ServiceParts:
+    """The parts, made with the context when they need one."""
+    return parts if isinstance(parts, ServiceParts) else parts(context)

@@ -1,0 +1,165 @@
+"""``python -m revcycle_<service> serve|api|worker|relay|migrate|openapi``."""
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any, Final, cast
+
+import uvloop
+from pydantic import ValidationError
+from revcycle_messaging import Database, DatabaseRefused, KeyRing, MissingKey, Transient, Transport
+from revcycle_messaging.transports.kafka import KafkaTransport
+
+from revcycle_service_kit.app import create_base_app
+from revcycle_service_kit.auth import InvalidToken, TokenVerifier, read_token_keys
+from revcycle_service_kit.clock import Clock
+from revcycle_service_kit.context import PartsBuilder, ServiceContext, build_parts
+from revcycle_service_kit.logging import configure_logging
+from revcycle_service_kit.metrics import Metrics
+from revcycle_service_kit.migrations import MigrationError, migrate
+from revcycle_service_kit.runtime import EVERYTHING, WORKERS, Runtime, run_until_stopped
+from revcycle_service_kit.settings import ServiceSettings
+from revcycle_service_kit.tenancy import UnprotectedTables
+
+_COMMANDS: Final = {
+    "serve": "everything in one process: REST API, consumer, relay, jobs, timers, background work",
+    "api": "the REST API only",
+    "worker": "consumer, jobs, timers and background work, with probes on the HTTP port",
+    "relay": "the relay only, with probes on the HTTP port",
+    "migrate": "bring the database to the newest revision (needs REVCYCLE_DATABASE_OWNER_URL)",
+    "openapi": "print the OpenAPI document; needs no database and no broker",
+}
+_PARTS_OF: Final = {
+    "serve": EVERYTHING,
+    "api": frozenset({"api"}),
+    "worker": WORKERS | {"api"},
+    "relay": frozenset({"relay", "api"}),
+}
+
+
+class _Absent:
+    """Stands for something that a command does not have; using it says so."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(f"{self._what} is not there for this command: use it when running, not when wiring")
+
+
+def main(parts: PartsBuilder, *, settings_class: type[ServiceSettings] = ServiceSettings) -> None:
+    """The program of a service. Exits with 0 when all went well, 1 with a message when not."""
+    command = _arguments().command
+    try:
+        status = _openapi(parts, settings_class) if command == "openapi" else _run(command, parts, settings_class)
+    except ValidationError as failure:
+        status = _complain(*_wrong_settings(failure))
+    except (MigrationError, UnprotectedTables, InvalidToken, MissingKey, DatabaseRefused, Transient) as failure:
+        status = _complain(str(failure))
+    sys.exit(status)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="A service of revcycle. Settings come from the environment (REVCYCLE_…).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n".join(["commands:", *(f"  {name:<8} {text}" for name, text in _COMMANDS.items())]),
+    )
+    parser.add_argument("command", choices=list(_COMMANDS), metavar="command", help="one of: " + ", ".join(_COMMANDS))
+    return parser.parse_args()
+
+
+def _wrong_settings(failure: ValidationError) -> list[str]:
+    lines = ["these settings are missing or wrong:"]
+    for error in failure.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in error["loc"]).upper()
+        lines.append(f"  REVCYCLE_{name}: {error['msg']}")
+    return lines
+
+
+def _complain(*lines: str) -> int:
+    sys.stderr.write("\n".join(lines) + "\n")
+    return 1
+
+
+def _openapi(parts: PartsBuilder, settings_class: type[ServiceSettings]) -> int:
+    """Print the contract, wired without anything outside."""
+    settings = settings_class(service_name="openapi", database_url="postgresql://nobody@localhost/none")
+    context = offline_context(settings)
+    app = create_base_app(context, build_parts(parts, context))
+    sys.stdout.write(json.dumps(app.openapi(), indent=2, sort_keys=True) + "\n")
+    return 0
+
+
+def offline_context(settings: ServiceSettings) -> ServiceContext:
+    """A context to wire with where neither database nor broker is there."""
+    return ServiceContext(
+        settings=settings,
+        clock=Clock(settings.business_date),
+        database=cast(Database, _Absent("the database")),
+        transport=cast(Transport, _Absent("the transport")),
+        keyring=cast(KeyRing, _Absent("the key ring")),
+        verifier=TokenVerifier({}),
+        log=configure_logging(settings.service_name, settings.instance, settings.log_format),
+        metrics=Metrics(settings.service_name),
+    )
+
+
+def _run(command: str, parts: PartsBuilder, settings_class: type[ServiceSettings]) -> int:
+    settings = settings_class()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if command == "migrate":
+            return runner.run(_migrate(parts, settings))
+        return runner.run(_serve(command, parts, settings))
+
+
+async def _migrate(parts: PartsBuilder, settings: ServiceSettings) -> int:
+    migrations = build_parts(parts, offline_context(settings)).migrations
+    former, present = await migrate(settings, migrations)
+    done = "nothing to do" if former == present else f"from {former or 'an empty database'}"
+    sys.stderr.write(f"{settings.service_name}: database at revision {present} ({done})\n")
+    return 0
+
+
+async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -> int:
+    log = configure_logging(settings.service_name, settings.instance, settings.log_format)
+    verifier = TokenVerifier(read_token_keys(settings.token_key_file))
+    keyring = KeyRing(settings.keyring_file)
+    database = await _connect(settings, keyring)
+    transport = KafkaTransport(settings.kafka_bootstrap_servers, client_id=settings.instance)
+    metrics = Metrics(settings.service_name)
+    clock = Clock(settings.business_date)
+    context = ServiceContext(settings, clock, database, transport, keyring, verifier, log, metrics)
+    built = build_parts(parts, context)
+    # Again, now that the service has said which keys its lines may carry.
+    context.log = configure_logging(settings.service_name, settings.instance, settings.log_format, built.log_keys)
+    app = create_base_app(context, built)
+    runtime = Runtime(context, built, app, _PARTS_OF[command])
+    log.info("starting", name=command, port=settings.http_port)
+    try:
+        return await run_until_stopped(runtime, log)
+    finally:
+        if built.close is not None:
+            await built.close(context)
+        await transport.close()
+        await database.close()
+
+
+async def _connect(settings: ServiceSettings, keyring: KeyRing) -> Database:
+    """The database; at start it may still be coming up, so it is tried for a while."""
+    attempts = 30
+    while True:
+        attempts -= 1
+        try:
+            return await Database.connect(
+                settings.database_url,
+                service=settings.service_name,
+                keys=keyring,
+                application_name=settings.instance,
+                pool_size=settings.database_pool_size,
+            )
+        except Transient:
+            if attempts == 0:
+                raise
+        await asyncio.sleep(1)

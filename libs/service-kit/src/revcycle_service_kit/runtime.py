@@ -1,0 +1,341 @@
+"""One process of a service: its parts running together, watched, and stopped in order.
+
+Stopping: not ready → no new requests, chunks, jobs or timers → what is in hand is finished or rolled back → the relay
+finishes what it has in flight and lets its shards go → connections are closed. All of it within a budget.
+"""
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from revcycle_events import REGISTRY
+from revcycle_messaging import Consumer, MessagingError, Relay, Transient
+from revcycle_messaging.waiting import wait_for_event
+
+from revcycle_service_kit.background import BackgroundWorker
+from revcycle_service_kit.context import ServiceContext, ServiceParts
+from revcycle_service_kit.health import Health
+from revcycle_service_kit.jobs import JobWorker
+from revcycle_service_kit.migrations import MigrationError, require_head
+from revcycle_service_kit.operations import MessagingFigures, measure
+from revcycle_service_kit.timers import TimerWorker
+
+PROBE_SECONDS: Final = 1.0
+BROKER_PROBE_SECONDS: Final = 5.0
+MIGRATION_PROBE_SECONDS: Final = 30.0
+STALLED_SECONDS: Final = 120.0
+WORKERS: Final = frozenset({"consumer", "jobs", "timers", "background"})
+EVERYTHING: Final = frozenset({"api", "relay"}) | WORKERS
+
+
+class Component(Protocol):
+    """A part of the process that runs until stopped."""
+
+    async def run(self) -> None:
+        """Run until stopped."""
+        ...
+
+    def stop(self) -> None:
+        """Finish what is in hand, then return from ``run``."""
+        ...
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the runtime decides when to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+class ApiServer:
+    """The HTTP door as a component; ``port`` is known once ``started``."""
+
+    def __init__(self, app: FastAPI, host: str, port: int, drain_seconds: float) -> None:
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=max(1, int(drain_seconds * 0.8)),
+        )
+        self._server = _Server(config)
+
+    async def run(self) -> None:
+        """Serve until stopped. OSError when the port cannot be had."""
+        try:
+            await self._server.serve()
+        except SystemExit:
+            # uvicorn ends the process when it cannot listen; here the runtime decides.
+            raise OSError("the HTTP port cannot be had") from None
+
+    def stop(self) -> None:
+        """Take no new connections, finish the requests in work."""
+        self._server.should_exit = True
+
+    @property
+    def started(self) -> bool:
+        """Whether it listens."""
+        return self._server.started
+
+
+class Runtime:
+    """The running parts of one process.
+
+    Attributes:
+        consumer, relay, jobs, timers: the parts that run here, else None.
+    """
+
+    def __init__(
+        self, context: ServiceContext, parts: ServiceParts, app: FastAPI, run: Collection[str] = EVERYTHING
+    ) -> None:
+        self._context = context
+        self._parts = parts
+        self._health: Health = app.state.health
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._components: dict[str, Component] = {}
+        self._stopping = asyncio.Event()
+        self._last_figures: MessagingFigures | None = None
+        self._probed: dict[str, float] = {}
+        self.failed = asyncio.Event()
+        settings, log = context.settings, context.log
+        self.consumer: Consumer | None = None
+        self.relay: Relay | None = None
+        self.jobs: JobWorker | None = None
+        self.timers: TimerWorker | None = None
+        if "api" in run:
+            self._components["api"] = ApiServer(app, settings.http_host, settings.http_port, settings.drain_seconds)
+        if "consumer" in run and parts.handlers:
+            self.consumer = Consumer(
+                parts.name,
+                context.database,
+                context.transport,
+                parts.handlers,
+                context.clock.now,
+                member=settings.instance,
+            )
+            self._components["consumer"] = self.consumer
+        if "relay" in run:
+            self.relay = Relay(context.database, context.transport, context.clock.now)
+            self._components["relay"] = self.relay
+        if "jobs" in run and parts.job_kinds:
+            self.jobs = JobWorker(
+                context.database, parts.job_kinds, context.clock, settings.instance, context.metrics, log
+            )
+            self._components["jobs"] = self.jobs
+        if "timers" in run and parts.timers:
+            self.timers = TimerWorker(context.database, parts.timers, context.clock, context.metrics, log)
+            self._components["timers"] = self.timers
+        if "background" in run:
+            for work in parts.background:
+                self._components[f"background:{work.name}"] = BackgroundWorker(work, context)
+        app.state.runtime = self
+
+    async def start(self) -> None:
+        """Check the migrations and start every part.
+
+        Raises:
+            MigrationError: the database is not at the revision of this code.
+            Transient: the database is away.
+        """
+        await require_head(self._context.database, self._parts.migrations)
+        for name, component in self._components.items():
+            self._tasks[name] = asyncio.create_task(self._supervise(name, component), name=name)
+        self._tasks["probes"] = asyncio.create_task(self._probe_forever(), name="probes")
+        self._health.started = True
+
+    async def stop(self) -> None:
+        """Stop in order, within the budget; what does not end in time is cancelled, its transaction rolls back."""
+        self._health.draining = True
+        deadline = time.monotonic() + self._context.settings.drain_seconds
+        intake = [name for name in self._components if name != "relay"]
+        for name in intake:
+            self._components[name].stop()
+        await self._wait_for(intake, deadline)
+        if "relay" in self._components:
+            self._components["relay"].stop()
+            await self._wait_for(["relay"], deadline)
+        self._stopping.set()
+        await self._wait_for(list(self._tasks), deadline)
+
+    async def _wait_for(self, names: Collection[str], deadline: float) -> None:
+        tasks = [self._tasks[name] for name in names if name in self._tasks]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=max(0.1, deadline - time.monotonic()))
+        for task in late:
+            self._context.log.warning("did not end in time, cancelled", component=task.get_name())
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=2)
+
+    async def _supervise(self, name: str, component: Component) -> None:
+        """Run a part; one that fails unexpectedly begins again, and without its door the process ends."""
+        pause_seconds = 1.0
+        while not self._health.draining:
+            try:
+                await component.run()
+                return
+            except Exception as failure:
+                self._context.metrics.component_failures.labels(name).inc()
+                self._context.log.error("a part of the process failed", exc_info=failure, component=name)
+                if name == "api":
+                    self.failed.set()
+                    return
+            await wait_for_event(self._stopping, pause_seconds)
+            pause_seconds = min(pause_seconds * 2, 15.0)
+
+    # -- probes -----------------------------------------------------------------------------------------------------
+
+    async def _probe_forever(self) -> None:
+        while not self._stopping.is_set():
+            asked_at = time.monotonic()
+            await self.probe()
+            woke = await wait_for_event(self._stopping, PROBE_SECONDS)
+            if not woke:
+                late = time.monotonic() - asked_at - PROBE_SECONDS
+                self._context.metrics.loop_lag_seconds.set(max(0.0, late))
+
+    async def probe(self) -> None:
+        """Measure everything the probes, the gauges and the outbox bound depend on."""
+        failing: dict[str, str] = {}
+        for name, every_seconds, check in (
+            ("database", 0.0, self._check_database),
+            ("broker", BROKER_PROBE_SECONDS, self._check_broker),
+            ("migrations", MIGRATION_PROBE_SECONDS, self._check_migrations),
+            ("consumer", 0.0, self._check_consumer),
+        ):
+            why = await self._checked(name, every_seconds, check)
+            self._context.metrics.ready.labels(name).set(0 if why else 1)
+            if why:
+                failing[name] = why
+        if "api" in self._components and not getattr(self._components["api"], "started", True):
+            failing["start"] = "starting"
+        self._tell(failing)
+        self._health.failing = failing
+        self._health.stalled = self._stall(failing)
+
+    async def _checked(self, name: str, every_seconds: float, check: Callable[[], Any]) -> str | None:
+        """Why a check fails, None when it holds; a check that held is not asked again before its time."""
+        if name not in self._health.failing and time.monotonic() - self._probed.get(name, -1e9) < every_seconds:
+            return None
+        try:
+            async with asyncio.timeout(4):
+                why: str | None = await check()
+        except (MessagingError, MigrationError) as failure:
+            why = str(failure)
+        except TimeoutError:
+            why = "no answer within 4 seconds"
+        except Exception as failure:
+            why = type(failure).__name__
+        self._probed[name] = time.monotonic()
+        return why
+
+    def _tell(self, failing: dict[str, str]) -> None:
+        former = self._health.failing
+        if failing.keys() != former.keys():
+            state = "ready" if not failing else "not ready"
+            self._context.log.info(state, reason="; ".join(f"{name}: {why}" for name, why in failing.items()) or None)
+
+    async def _check_database(self) -> str | None:
+        shards = len(self.relay.held_shards) if self.relay else 0
+        figures = await measure(self._context, self.consumer, shards)
+        self._last_figures = figures
+        numbers = {name: float(value) for name, value in figures.model_dump().items() if isinstance(value, int | float)}
+        self._context.metrics.note_messaging(numbers, figures.jobs)
+        if self.consumer:
+            outcomes = self._context.metrics.events
+            outcomes.labels("applied").set(self.consumer.applied)
+            outcomes.labels("duplicate").set(self.consumer.duplicates)
+            outcomes.labels("quarantined").set(self.consumer.quarantined)
+            outcomes.labels("dead").set(self.consumer.dead)
+        if self.relay:
+            self._context.metrics.events.labels("published").set(self.relay.published)
+        if not shards:
+            # The relay measures its own outbox; where another instance leads, this one has to.
+            self._context.database.outbox_rows = figures.outbox_rows
+        return None
+
+    async def _check_broker(self) -> str | None:
+        await self._context.transport.end_offsets(self._topics())
+        return None
+
+    def _topics(self) -> list[str]:
+        """A topic of each side this service talks to: enough to learn that the broker answers."""
+        if self.consumer is not None:
+            return self.consumer.topics[:1]
+        produced = [
+            c.contract.topic for name, c in REGISTRY.items() if name.startswith(f"revcycle.{self._parts.name}.")
+        ]
+        return produced[:1] or [next(iter(REGISTRY.values())).contract.topic]
+
+    async def _check_migrations(self) -> str | None:
+        await require_head(self._context.database, self._parts.migrations)
+        return None
+
+    async def _check_consumer(self) -> str | None:
+        if self.consumer is None:
+            return None
+        if self.consumer.stopped_because is not None:
+            return self.consumer.stopped_because
+        if self.consumer.client is None:
+            return "not a member of its group yet"
+        return None
+
+    def _stall(self, failing: dict[str, str]) -> str | None:
+        """Why the process should be replaced: its poll loop stands still although everything it needs is there."""
+        consumer = self.consumer
+        if consumer is None or consumer.turned_at == 0 or consumer.stopped_because or failing:
+            return None
+        still_seconds = asyncio.get_running_loop().time() - consumer.turned_at
+        lag = self._last_figures.lag if self._last_figures else None
+        if still_seconds > STALLED_SECONDS and lag != 0:
+            return f"the poll loop has stood still for {int(still_seconds)} seconds"
+        return None
+
+
+def tune_collector() -> None:
+    """What lives as long as the process is not looked at again, and young objects are looked at less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
+
+
+async def run_until_stopped(runtime: Runtime, log: structlog.stdlib.BoundLogger) -> int:
+    """Start, wait for SIGTERM or SIGINT, stop; returns the exit status."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await _start_patiently(runtime, stop, log)
+    tune_collector()
+    waiting = [asyncio.create_task(stop.wait()), asyncio.create_task(runtime.failed.wait())]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+    log.info("stopping")
+    await runtime.stop()
+    log.info("stopped")
+    return 1 if runtime.failed.is_set() else 0
+
+
+async def _start_patiently(runtime: Runtime, stop: asyncio.Event, log: structlog.stdlib.BoundLogger) -> None:
+    """A database that is away at start is waited for; a wrong revision is not."""
+    while not stop.is_set():
+        try:
+            await runtime.start()
+            return
+        except Transient as failure:
+            log.warning("start waits", reason=str(failure))
+        await wait_for_event(stop, 1.0)

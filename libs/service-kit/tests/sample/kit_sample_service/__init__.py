@@ -1,0 +1,1 @@
+"""A whole service in miniature, for the tests of the kit."""

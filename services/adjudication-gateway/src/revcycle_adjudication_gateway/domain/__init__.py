@@ -1,0 +1,1 @@
+"""Pure decisions about payer connections: no I/O, no clock, no framework."""

@@ -1,0 +1,1 @@
+"""Effects outside: delivering, asking, fetching; and reading what came."""

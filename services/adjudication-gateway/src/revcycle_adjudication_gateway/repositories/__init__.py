@@ -1,0 +1,1 @@
+"""All SQL of the gateway, one module per aggregate; every statement works on many rows."""

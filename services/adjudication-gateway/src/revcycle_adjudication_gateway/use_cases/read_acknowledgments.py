@@ -1,0 +1,133 @@
+"""TA1, 999 and 277CA: did it arrive, can it be read, was the claim taken into adjudication."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from revcycle_edi.x12.records import (
+    ClaimAcknowledgment,
+    ClaimAcknowledgmentReport,
+    ClaimStatus,
+    ImplementationAcknowledgment,
+    InterchangeAcknowledgment,
+    TransactionAcknowledgment,
+)
+from revcycle_events import RejectionReason
+
+from revcycle_adjudication_gateway.domain.submission import accept_syntax, acknowledge, reject
+from revcycle_adjudication_gateway.repositories.interchanges import CLAIMS_837P, INQUIRY_276
+from revcycle_adjudication_gateway.use_cases.answers import Desk
+
+DUPLICATE_INTERCHANGE = "025"
+"""TA105: the payer already has an interchange with this control number. Ours is sent again only as the same bytes."""
+
+_KINDS_BY_FUNCTION = {"HC": CLAIMS_837P, "HR": INQUIRY_276}
+
+
+def read_interchange_acknowledgment(desk: Desk, acknowledgment: InterchangeAcknowledgment) -> None:
+    """TA1: whatever it says, the interchange is there; R rejects all its claims, unless it is there already."""
+    interchange_id = desk.references.by_control_number.get(acknowledgment.control_number)
+    if interchange_id is None:
+        desk.nobody("TA1", f"{acknowledgment.control_number:09d}")
+        return
+    is_duplicate = acknowledgment.note_code == DUPLICATE_INTERCHANGE
+    verdict = "duplicate" if is_duplicate else "accepted" if acknowledgment.accepted else "rejected"
+    desk.acknowledge("TA1", verdict, [acknowledgment.note_code], interchange_id=interchange_id)
+    desk.arrived(interchange_id)
+    if verdict == "rejected":
+        _reject_all(desk, interchange_id, [RejectionReason(source="ta1", codes=[acknowledgment.note_code])])
+
+
+def read_implementation_acknowledgment(desk: Desk, acknowledgment: ImplementationAcknowledgment) -> None:
+    """999: every claim of a rejected set is rejected; an accepted set is readable, nothing more."""
+    kind = _KINDS_BY_FUNCTION.get(acknowledgment.functional_id, "")
+    interchange_id = desk.references.by_group.get((kind, acknowledgment.group_control_number))
+    if interchange_id is None:
+        desk.nobody("999", f"{acknowledgment.functional_id} {acknowledgment.group_control_number}")
+        return
+    # An interchange of ours holds one group with one transaction set, so the set's verdict is the verdict on all.
+    accepted = acknowledgment.accepts("0001")
+    codes = [code for each in acknowledgment.transactions for code in _syntax_codes(each)]
+    codes = codes or list(acknowledgment.error_codes)
+    desk.acknowledge("999", "accepted" if accepted else "rejected", codes, interchange_id=interchange_id)
+    if interchange_id in desk.references.inquiry_interchanges:
+        if not accepted:
+            desk.contradict("the payer cannot read our status inquiry", str(acknowledgment.group_control_number))
+        return
+    desk.arrived(interchange_id)
+    if accepted:
+        for member in desk.members(interchange_id):
+            desk.answer(accept_syntax(member))
+    else:
+        _reject_all(desk, interchange_id, [RejectionReason(source="999", codes=codes)])
+
+
+def read_claim_report(desk: Desk, report: ClaimAcknowledgmentReport) -> None:
+    """277CA: accepted or rejected, claim by claim; matched by BHT03 of the 837 and CLM01."""
+    interchange_id = desk.references.by_batch.get(report.batch_reference)
+    if interchange_id is not None:
+        desk.arrived(interchange_id)
+    for claim in report.claims:
+        submission_id = _reported(desk, interchange_id, claim.claim_id)
+        if submission_id is None:
+            desk.nobody("277CA", claim.claim_id)
+        else:
+            _read_claim(desk, submission_id, claim)
+    if report.claims:
+        return
+    if interchange_id is None:
+        desk.nobody("277CA", report.batch_reference)
+    elif any(code.category in ("A3", "A6", "A7", "A8") for status in report.batch_statuses for code in status.codes):
+        _reject_all(desk, interchange_id, _reasons(report.batch_statuses))
+
+
+def _read_claim(desk: Desk, submission_id: UUID, claim: ClaimAcknowledgment) -> None:
+    interchange_id = desk.submission(submission_id).interchange_id
+    desk.arrived(interchange_id)
+    desk.acknowledge(
+        "277CA",
+        claim.outcome,
+        [code.text for status in claim.statuses for code in status.codes],
+        interchange_id=interchange_id,
+        submission_id=submission_id,
+    )
+    submission = desk.submission(submission_id)
+    if claim.rejected:
+        desk.answer(reject(submission, _reasons(claim.statuses)))
+    elif claim.accepted:
+        category = claim.statuses[0].codes[0].category
+        desk.answer(acknowledge(submission, "277ca", category, claim.payer_claim_control_number))
+
+
+def _reported(desk: Desk, interchange_id: UUID | None, claim_id: str) -> UUID | None:
+    """The submission with this CLM01: in the interchange that is answered, else the newest that left."""
+    candidates = desk.references.by_claim.get(claim_id, [])
+    for candidate in candidates:
+        if interchange_id is not None and desk.submission(candidate).interchange_id == interchange_id:
+            return candidate
+    left = [candidate for candidate in candidates if desk.submission(candidate).interchange_id is not None]
+    return left[-1] if left else None
+
+
+def _reject_all(desk: Desk, interchange_id: UUID, reasons: list[RejectionReason]) -> None:
+    for member in desk.members(interchange_id):
+        desk.answer(reject(member, reasons))
+
+
+def _reasons(statuses: Iterable[ClaimStatus]) -> list[RejectionReason]:
+    return [
+        RejectionReason(source="277ca", category=code.category, status=code.status, entity=code.entity or None)
+        for status in statuses
+        for code in status.codes
+    ]
+
+
+def _syntax_codes(transaction: TransactionAcknowledgment) -> list[str]:
+    """IK5 codes, then segment and element codes with their places; never the bad values."""
+    codes = [f"IK5:{code}" for code in transaction.error_codes]
+    for segment in transaction.segment_errors:
+        codes.append(f"IK304:{segment.code}@{segment.segment}-{segment.position}")
+        codes.extend(
+            f"IK403:{element.code}@{segment.segment}-{segment.position}-{element.element:02d}"
+            for element in segment.element_errors
+        )
+    return codes

@@ -1,0 +1,56 @@
+"""The only place where the parts of the service are wired together."""
+
+from functools import partial
+from typing import Final
+
+from revcycle_service_kit.context import ServiceContext, ServiceParts
+
+from revcycle_claims.api import claims, money, tasks
+from revcycle_claims.consumers import handlers
+from revcycle_claims.use_cases.advance_claims import SWEEP_TIMER
+from revcycle_claims.use_cases.bill_claim import FILING_TIMER
+from revcycle_claims.use_cases.match_deposits import ADVICE_TIMER, CASH_TIMER
+from revcycle_claims.use_cases.ring_timers import miss_advice, miss_money, warn_of_filing_deadlines
+from revcycle_claims.use_cases.sweep_claims import sweep_claims
+
+DESCRIPTION: Final = """
+Builds claims from coded encounters, holds or submits them, posts remittances and deposits to a double-entry ledger,
+bills patients, and keeps the work that is left: what, why, whose, until when, how much. Money is integer cents.
+"""
+PROBLEMS: Final = {
+    "not_rejected": "A new claim (frequency 1) follows a rejection or an unprocessable denial only; else replace it.",
+    "rejected": "The payer has no claim to replace or void: send a new one (frequency 1).",
+    "nothing_changed": "The claim would be the one sent last: wait for the correction, or send confirm_unchanged.",
+    "submission_unresolved": "The payer has not answered the last submission: wait for its answer.",
+    "payer_control_number_missing": "A replacement or void names the payer's control number; none has come yet.",
+    "not_submitted": "The claim has not gone out; it is sent by itself once its holds are cleared.",
+    "would_be_held": "The claim would be held: clear what errors name, then send it again.",
+    "not_in_preparation": "Only a claim that has not gone out can be held or released.",
+    "already_resolved": "The work item is resolved already.",
+    "resolves_itself": "The work item is resolved by itself once the claim's holds are cleared.",
+    "no_acceptable_row": "No row of the fee schedule is acceptable: errors name what is wrong with each.",
+    "deposit_count": "A deposit list has 1 to 5000 rows: split it.",
+    "csv_invalid": "The CSV body cannot be read: check header, quotes and encoding.",
+}
+
+
+def build(context: ServiceContext) -> ServiceParts:
+    """The parts of claims."""
+    business_day = context.clock.business_date
+    return ServiceParts(
+        name="claims",
+        schema="claims",
+        title="claims",
+        description=DESCRIPTION.strip(),
+        migrations="revcycle_claims.migrations",
+        routers=(claims.router, tasks.router, money.router),
+        handlers=handlers(business_day),
+        timers={
+            FILING_TIMER: partial(warn_of_filing_deadlines, business_day),
+            ADVICE_TIMER: miss_money,
+            CASH_TIMER: miss_advice,
+            SWEEP_TIMER: partial(sweep_claims, business_day, context.clock.now),
+        },
+        body_limits={"/v1/fee-schedules": money.FEE_SCHEDULE_BYTES, "/v1/deposits": money.DEPOSIT_BYTES},
+        problems=PROBLEMS,
+    )

@@ -1,0 +1,1 @@
+"""Schema ``claims``: its history, revision by revision."""

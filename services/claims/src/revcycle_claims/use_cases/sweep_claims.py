@@ -1,0 +1,68 @@
+"""Look again at claims that nothing else will wake: held for an older set-up, or waiting for long."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from revcycle_messaging import Cause, UnitOfWork
+from revcycle_service_kit.timers import DueTimer
+
+from revcycle_claims.domain.claim import Preparation
+from revcycle_claims.repositories import claims as claim_rows
+from revcycle_claims.use_cases.advance_claims import (
+    WAITING_LONG,
+    BusinessDay,
+    Workspace,
+    open_workspace,
+    schedule_sweep,
+    sweep_at_once,
+)
+from revcycle_claims.use_cases.changes import Work
+
+LIMIT: Final = 500
+"""Claims per sweep; what is left is swept at once afterwards, in a transaction of its own."""
+LEFT_ALONE: Final = timedelta(minutes=1)
+"""A claim that was looked at so shortly ago is left to the event it waits for."""
+ALARM_AFTER: Final = timedelta(days=1)
+
+
+async def sweep_claims(
+    business_day: BusinessDay, clock: Callable[[], datetime], uow: UnitOfWork, due: Sequence[DueTimer]
+) -> None:
+    """Advance claims again.
+
+    Here the consumer's own sequences count beside those of the slots: an event of a type that this version does not
+    handle is applied by being passed over, and no slot knows of it.
+    """
+    now = clock()
+    encounter_ids = await claim_rows.encounters_to_advance(uow, now - LEFT_ALONE, LIMIT)
+    if not encounter_ids:
+        if await claim_rows.any_waiting(uow):
+            schedule_sweep(uow, now)
+        return
+    workspace = await open_workspace(uow, business_day, encounter_ids=encounter_ids)
+    wanted = [item for coding in workspace.codings.values() for item in coding.prerequisites]
+    wanted += [item for encounter in workspace.encounters.values() for item in encounter.prerequisites]
+    streams = {(item.topic, item.key) for item in wanted}
+    workspace.applied = await uow.last_sequences("claims", sorted(streams))
+    cause = replace(due[-1].cause, now=now)
+    for encounter_id in sorted(encounter_ids):
+        workspace.advance_encounter(encounter_id, cause)
+    _alarm(workspace, cause)
+    await workspace.flush()
+    if len(encounter_ids) == LIMIT:
+        sweep_at_once(uow, now)
+
+
+def _alarm(workspace: Workspace, cause: Cause) -> None:
+    """A prerequisite that has not come for a day is work for operations."""
+    for claim in workspace.claims.values():
+        if claim.state == Preparation.WAITING and cause.now - claim.since > ALARM_AFTER:
+            work = Work(
+                WAITING_LONG,
+                "operations",
+                f"waits for the {claim.waiting_for} for more than a day",
+                "look for parked events and for services that are down",
+            )
+            workspace.changes.open_claim_task(claim, work, cause)

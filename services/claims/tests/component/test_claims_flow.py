@@ -1,0 +1,167 @@
+"""One claim's way through real PostgreSQL: from facts in any order to money in the ledger."""
+
+import random
+from datetime import date
+
+import pytest
+
+pytestmark = pytest.mark.component
+
+
+async def test_a_visit_becomes_one_submission_with_its_charges(service, world):
+    """A coded visit whose facts are all here is submitted once, and its charges stand in the ledger."""
+    await service.prices()
+    await service.consume([world.facility(), world.payer(), *world.visit("ann")])
+    claim = await service.outcome(world.claim_id("ann"))
+    assert (claim["state"], claim["outcome"], claim["waiting_for"]) == ("submitted", None, "transmission")
+    assert claim["charge_cents"] == claim["open_cents"] == 12_500
+    types = await service.event_types()
+    assert types.count("ClaimDrafted") == types.count("ClaimSubmitted") == 1
+    assert await service.ledger() == [
+        "1234567893|E-ann|1|charges|-10000",
+        "1234567893|E-ann|1|receivable_insurance|10000",
+        "1234567893|E-ann|2|charges|-2500",
+        "1234567893|E-ann|2|receivable_insurance|2500",
+    ]
+    await service.check_books()
+
+
+async def test_a_paid_claim_bills_the_patient_and_closes(service, world):
+    await service.prices()
+    await service.consume([world.facility(), world.payer(), *world.visit("ann")])
+    await service.consume(
+        [world.transmitted("ann"), world.acknowledged("ann"), world.remittance("T1", [world.remitted("ann")])]
+    )
+    claim = await service.outcome(world.claim_id("ann"))
+    assert (claim["outcome"], claim["waiting_for"]) == ("paid", None)
+    assert (claim["paid_cents"], claim["contractual_cents"], claim["patient_cents"]) == (8_000, 3_500, 1_000)
+    assert claim["open_cents"] == 0
+    types = await service.event_types()
+    assert types[-4:] == ["PaymentPosted", "AdjustmentPosted", "PatientBilled", "ClaimClosed"]
+    await service.check_books()
+
+
+def interleaved(log, seed):
+    """The log in another order across streams, the order within each stream kept."""
+    streams = {}
+    for item in log:
+        streams.setdefault((item.topic, item.key), []).append(item)
+    chance, mixed = random.Random(seed), []
+    while streams:
+        key = chance.choice(sorted(streams))
+        mixed.append(streams[key].pop(0))
+        if not streams[key]:
+            del streams[key]
+    return mixed
+
+
+def tell_a_month(world):
+    """Paid, partly paid, denied, rejected, self-pay, held, reversed and corrected; advice nobody can place."""
+    world.facility()
+    world.payer()
+    for name in ("paid", "partly", "denied", "rejected", "reversed", "pended"):
+        world.visit(name)
+        world.transmitted(name)
+    for name in ("paid", "partly", "denied", "reversed"):
+        world.acknowledged(name)
+    world.rejected("rejected")
+    world.patient("selfpay")
+    cover = world.coverage("selfpay", "SELFPAY")
+    world.coded("selfpay", depends_on=[world.documented("selfpay", depends_on=[cover.reference]).reference])
+    world.patient("uncovered")
+    cover = world.coverage("uncovered", effective_to=date(2026, 2, 1))
+    world.coded("uncovered", depends_on=[world.documented("uncovered", depends_on=[cover.reference]).reference])
+    partly = world.remitted("partly", [(1, 10_000, (("CO", "45", 100),)), (2, 2_500, (("CO", "96", 2_500),))])
+    denied = world.remitted("denied", [(1, 10_000, (("CO", "29", 10_000),)), (2, 2_500, (("CO", "29", 2_500),))])
+    world.remittance("T1", [world.remitted("paid"), partly, denied], [("WO", 700), ("L6", -50)])
+    first = world.remitted("reversed")
+    back = world.remitted("reversed", reversal=True)
+    again = world.remitted(
+        "reversed",
+        [(1, 10_000, (("CO", "45", 2_000), ("PR", "1", 500))), (2, 2_500, ())],
+        control_number="ICN-second",
+    )
+    world.remittance("T2", [first])
+    world.remittance("T3", [back])
+    world.remittance("T4", [again])
+    unknown = world.remitted("paid", claim_id=world.id("nobody")).model_copy(update={"claim_id": None})
+    world.remittance("T5", [unknown])
+    world.remittance("T6", [world.remitted("pended", [(None, 10_000, ()), (2, 2_500, ())])])
+    return world.log
+
+
+EXPECTED = {
+    "paid": ("paid", 0),
+    "partly": ("partly_paid", 2_500),
+    "denied": ("denied", 12_500),
+    "rejected": ("rejected", 12_500),
+    "reversed": ("paid", 0),
+    "selfpay": ("patient_only", 0),
+    "uncovered": ("held", 0),
+    "pended": ("paid", 0),
+}
+
+
+async def state_of(service, world):
+    """Everything a reader can see of money and outcomes, without times."""
+    outcomes = await service.fetch(
+        "SELECT encounter_number, outcome, paid_cents, patient_cents, open_cents FROM claims.claim_outcome ORDER BY 1"
+    )
+    accounts = await service.fetch("SELECT account, sum(cents)::bigint FROM claims.entry GROUP BY 1 ORDER BY 1")
+    tasks = await service.fetch("SELECT kind, state, cause FROM claims.task WHERE state = 'open' ORDER BY 1, 2, 3")
+    billed = await service.value("SELECT sum(amount_cents)::bigint FROM claims.patient_bill")
+    return [*map(tuple, outcomes)], [*map(tuple, accounts)], [*map(tuple, tasks)], billed, await service.ledger()
+
+
+async def test_every_kind_of_claim_ends_where_it_should(service, world):
+    await service.prices()
+    await service.consume(tell_a_month(world))
+    for name, (outcome, open_cents) in EXPECTED.items():
+        claim = await service.outcome(world.claim_id(name))
+        assert (name, claim["outcome"], claim["open_cents"]) == (name, outcome, open_cents)
+    tasks = await service.fetch("SELECT kind FROM claims.task WHERE state = 'open' ORDER BY kind")
+    assert [row["kind"] for row in tasks] == [
+        "claim_denied",
+        "claim_denied",
+        "claim_held",
+        "claim_rejected",
+        "unknown_claim",
+        "unmatched_line",
+    ]
+    balance = await service.value("SELECT sum(cents) FROM claims.entry WHERE account = 'clearing_remittance'")
+    advised = await service.value("SELECT sum(paid_cents) FROM claims.remittance")
+    assert balance == advised
+    await service.check_books()
+
+
+async def test_the_order_of_events_does_not_matter(make_service, world, world_class):
+    """Across streams there is no order: any interleaving gives the same money, outcomes and open work."""
+    log = tell_a_month(world)
+    reference = await make_service()
+    await reference.prices()
+    await reference.consume(log)
+    expected = await state_of(reference, world)
+    for seed in range(4):
+        service = await make_service()
+        await service.prices()
+        await service.consume(interleaved(log, seed), chunk_size=(1, 7, 500, 3)[seed])
+        await service.ring("sweep")
+        assert await state_of(service, world) == expected, f"interleaving {seed}"
+        await service.check_books()
+
+
+async def test_chunk_size_and_repeated_delivery_do_not_matter(make_service, world):
+    """Chunks of 1, 7 and 500, stream by stream and all of it twice: same ledger, events, event ids and versions."""
+    topics = ["directory", "patients", "encounters", "codings", "adjudications", "remittances"]
+    log = tell_a_month(world)
+    streams = [[item for item in log if item.topic == f"revcycle.{topic}.v1"] for topic in topics]
+    seen = []
+    for chunk_size in (1, 7, 500):
+        service = await make_service()
+        await service.prices()
+        for stream in (*streams, *streams):
+            await service.consume(stream, chunk_size)
+        events = await service.fetch("SELECT topic, key, sequence, event_id FROM messaging.outbox ORDER BY 1, 2, 3")
+        versions = await service.fetch("SELECT claim_id, version FROM claims.claim ORDER BY 1")
+        seen.append((await state_of(service, world), [*map(tuple, events)], [*map(tuple, versions)]))
+    assert seen[0] == seen[1] == seen[2]

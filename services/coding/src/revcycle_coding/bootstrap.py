@@ -1,0 +1,30 @@
+"""The only place where coding is wired together."""
+
+from revcycle_codes import CodeSets
+from revcycle_service_kit import ServiceContext, ServiceParts
+
+from revcycle_coding.api import code_sets as code_sets_api
+from revcycle_coding.api import codings, tasks
+from revcycle_coding.consumers import encounters
+from revcycle_coding.settings import Settings
+
+PROBLEMS = {
+    codings.HAS_ERRORS: "The coding has errors, each named in `errors` with what would be right. Correct it with "
+    "`PUT /v1/codings/{encounter}/{side}`, then finalise.",
+}
+
+
+def service_parts(context: ServiceContext) -> ServiceParts:
+    """Coding follows the encounters' stream and answers its coders; the code sets are opened once per process."""
+    settings = context.settings
+    opened = CodeSets.open(settings.code_sets_cache_dir if isinstance(settings, Settings) else None)
+    return ServiceParts(
+        name="coding",
+        schema="coding",
+        title="revcycle coding",
+        description="Code checks, the coder's worklist, finalised codings.",
+        migrations="revcycle_coding.migrations",
+        routers=(tasks.router, codings.router(opened), code_sets_api.router(opened)),
+        handlers=encounters.handlers(opened),
+        problems=PROBLEMS,
+    )

@@ -1,0 +1,1 @@
+"""The streams coding reads, one module each."""

@@ -1,0 +1,170 @@
+"""A coding decision as a pure function of its stored input: run again, it gives the same bytes.
+
+``auto-finalise.v1``: a coding finalises itself when its document is signed and no check of ``revcycle_codes`` finds
+an error (at least one diagnosis and one service, every code active on the date of service, pointers valid). Warnings
+are kept and shown and hold nothing: an unknown release or two codes that exclude each other need a person's eye, not
+a person's permission. A person finalises under the same checks, as rule ``coder-finalise.v1``.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TypeAlias
+
+import orjson
+from revcycle_codes import CodeSets, CodeSystem, EncounterFacts, LineFacts, check_encounter, finding_as_dict
+
+FindingRecord: TypeAlias = dict[str, object]
+"""A finding of ``revcycle_codes`` as JSON: rule, severity, field, message, expected, codes, lines, …"""
+
+AUTO_FINALISE = "auto-finalise.v1"
+CODER_FINALISE = "coder-finalise.v1"
+PROFESSIONAL = "professional"
+
+_SYSTEMS = (CodeSystem.ICD10CM, CodeSystem.HCPCS_II, CodeSystem.MODIFIER, CodeSystem.PLACE_OF_SERVICE)
+
+_UNSIGNED: FindingRecord = {
+    "rule": "DOC-01",
+    "rule_version": "1",
+    "severity": "error",
+    "message": "the document is not signed",
+    "expected": "a document version signed by its author",
+    "field": "document.signed_at",
+    "lines": [],
+    "codes": [],
+    "release": None,
+    "row": None,
+    "carc": None,
+    "overridable": False,
+    "override_needs": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service line; ``diagnosis_pointers`` count from 1 into the diagnoses."""
+
+    code: str
+    modifiers: tuple[str, ...]
+    units: int
+    diagnosis_pointers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is decided on: one billing side of an encounter with the codes to be judged."""
+
+    billing_side: str
+    date_of_service: date
+    place_of_service: str | None
+    signed: bool
+    diagnoses: tuple[str, ...]
+    services: tuple[Service, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision taken. ``input`` and ``output`` are canonical JSON; ``releases`` maps code system to content hash."""
+
+    rule: str
+    input: bytes
+    input_hash: str
+    releases: dict[str, str]
+    output: bytes
+    finalise: bool
+    findings: tuple[FindingRecord, ...]
+
+
+class OtherReleases(Exception):
+    """The code sets at hand are not the ones a stored decision was taken with; names the systems that differ."""
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and nothing to spare: equal values, equal bytes."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def releases_on(code_sets: CodeSets, date_of_service: date) -> dict[str, str]:
+    """The content hash of each code set in force on a date; a system without a release is left out."""
+    found = {system: code_sets.release_on(system, date_of_service) for system in _SYSTEMS}
+    return {system.value: release.content_hash for system, release in found.items() if release is not None}
+
+
+def check(subject: Subject, code_sets: CodeSets) -> tuple[FindingRecord, ...]:
+    """Every finding on the codes and the signature, errors and warnings together."""
+    facts = EncounterFacts(
+        date_of_service=subject.date_of_service,
+        diagnoses=subject.diagnoses,
+        lines=tuple(
+            LineFacts(
+                line_number=number,
+                code=each.code,
+                modifiers=each.modifiers,
+                units=each.units,
+                diagnosis_pointers=each.diagnosis_pointers,
+            )
+            for number, each in enumerate(subject.services, start=1)
+        ),
+        place_of_service=subject.place_of_service,
+    )
+    found = [finding_as_dict(finding) for finding in check_encounter(facts, code_sets)]
+    return tuple(found if subject.signed else [_UNSIGNED, *found])
+
+
+def errors(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
+    """The findings that keep a coding from being finalised."""
+    return [finding for finding in findings if finding["severity"] == "error"]
+
+
+def decide(rule: str, subject: Subject, code_sets: CodeSets) -> Decision:
+    """Whether the coding may be finalised under a rule, with everything needed to run the decision again."""
+    releases = releases_on(code_sets, subject.date_of_service)
+    statement = canonical({"rule": rule, "subject": asdict(subject), "code_set_releases": releases})
+    findings = check(subject, code_sets)
+    finalise = not errors(findings)
+    return Decision(
+        rule=rule,
+        input=statement,
+        input_hash=hashlib.sha256(statement).hexdigest(),
+        releases=releases,
+        output=canonical({"finalise": finalise, "findings": findings}),
+        finalise=finalise,
+        findings=findings,
+    )
+
+
+def redecide(stored_input: bytes, code_sets: CodeSets) -> bytes:
+    """Run a stored decision again: the same output bytes, or the decision cannot be reproduced here.
+
+    Raises:
+        OtherReleases: a code set of the decision is not loaded with the same content.
+    """
+    statement = orjson.loads(stored_input)
+    subject = _subject(statement["subject"])
+    decided_with, at_hand = statement["code_set_releases"], releases_on(code_sets, subject.date_of_service)
+    if decided_with != at_hand:
+        differing = sorted(name for name in decided_with | at_hand if decided_with.get(name) != at_hand.get(name))
+        raise OtherReleases(", ".join(differing))
+    return decide(statement["rule"], subject, code_sets).output
+
+
+def _subject(stored: Mapping[str, object]) -> Subject:
+    diagnoses, services = stored["diagnoses"], stored["services"]
+    assert isinstance(diagnoses, list) and isinstance(services, list), "written by decide()"
+    place = stored["place_of_service"]
+    return Subject(
+        billing_side=str(stored["billing_side"]),
+        date_of_service=date.fromisoformat(str(stored["date_of_service"])),
+        place_of_service=None if place is None else str(place),
+        signed=bool(stored["signed"]),
+        diagnoses=tuple(diagnoses),
+        services=tuple(service_of(each) for each in services),
+    )
+
+
+def service_of(stored: Mapping[str, object]) -> Service:
+    """A service line from its JSON."""
+    modifiers, units, pointers = stored["modifiers"], stored["units"], stored["diagnosis_pointers"]
+    assert isinstance(modifiers, list | tuple) and isinstance(pointers, list | tuple) and isinstance(units, int)
+    return Service(str(stored["code"]), tuple(modifiers), units, tuple(pointers))

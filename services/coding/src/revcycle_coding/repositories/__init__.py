@@ -1,0 +1,1 @@
+"""All SQL of coding: many rows per statement, one module per aggregate."""

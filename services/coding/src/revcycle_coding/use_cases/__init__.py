@@ -1,0 +1,1 @@
+"""What can be asked of coding: one public function each, within the caller's unit of work."""

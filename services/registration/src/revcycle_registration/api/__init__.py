@@ -1,0 +1,1 @@
+"""The REST surface of registration; paths and conventions as in the resource map."""

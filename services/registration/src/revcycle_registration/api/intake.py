@@ -1,0 +1,106 @@
+"""Bulk intake: 1 to 500 encounter files per request, each answered on its own."""
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from revcycle_messaging import Cause, UnitOfWork
+from revcycle_service_kit import BadRequest, FieldError, Reply, Unprocessable, run_command
+
+from revcycle_registration.api.access import Integration
+from revcycle_registration.api.models import ENCOUNTERS_PER_INTAKE_MAX, EncounterResult, IntakeReply
+from revcycle_registration.domain.encounter_file import EncounterFile
+from revcycle_registration.domain.intake import read_intake
+from revcycle_registration.examples import COMPLETE
+from revcycle_registration.use_cases.take_in_encounters import take_in_encounters
+
+router = APIRouter(prefix="/v1", tags=["intake"])
+
+
+def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with its references replaced by what they name: the body is read by hand, so FastAPI cannot."""
+    if isinstance(schema, list):
+        return [_inline(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inline(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inline(part, definitions) for name, part in schema.items() if name != "$defs"}
+
+
+def _request_body() -> dict[str, Any]:
+    schema = EncounterFile.model_json_schema()
+    files = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": ENCOUNTERS_PER_INTAKE_MAX,
+        "items": _inline(schema, schema.get("$defs", {})),
+    }
+    body = {"type": "object", "required": ["encounters"], "properties": {"encounters": files}}
+    content = {"schema": body | {"additionalProperties": False}, "example": {"encounters": [COMPLETE]}}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def _read_body(body: bytes) -> list[object]:
+    """The elements of a request.
+
+    Raises:
+        BadRequest: the body is no JSON.
+        Unprocessable: it is JSON of another shape, or holds too few or too many encounters.
+    """
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadRequest('the body is not JSON: send {"encounters": [...]}') from None
+    if not isinstance(parsed, dict):
+        raise _unprocessable("body", "object", "is not an object", 'an object {"encounters": [...]}')
+    if unknown := sorted(parsed.keys() - {"encounters"}):
+        raise _unprocessable(str(unknown[0]), "unknown_field", "is not part of the request", "only encounters")
+    encounters = parsed.get("encounters")
+    if not isinstance(encounters, list):
+        raise _unprocessable("encounters", "list", "is not a list", "a list of encounter files")
+    if not 1 <= len(encounters) <= ENCOUNTERS_PER_INTAKE_MAX:
+        raise _unprocessable(
+            "encounters",
+            "count",
+            "has too few or too many entries",
+            f"1 to {ENCOUNTERS_PER_INTAKE_MAX} encounter files",
+        )
+    return encounters
+
+
+def _unprocessable(field: str, rule: str, message: str, expected: str) -> Unprocessable:
+    return Unprocessable(errors=(FieldError(field=field, rule=rule, message=message, expected=expected),))
+
+
+def _number(raw: object) -> str | None:
+    number = raw.get("encounter_number") if isinstance(raw, dict) else None
+    return number if isinstance(number, str) else None
+
+
+@router.post(
+    "/intake",
+    summary="Take in 1 to 500 encounter files; each is created, updated, unchanged or refused on its own",
+    response_model=IntakeReply,
+    openapi_extra=_request_body(),
+)
+async def take_in_encounter_files(request: Request, caller: Integration) -> Response:
+    """Never a second encounter: the same facility and encounter number again updates by field or changes nothing.
+
+    What is missing to bill is accepted and named in `blocked_by`; what is malformed is refused with field, rule and
+    what would be right, and holds up no other file of the request.
+    """
+    raw_files = await asyncio.to_thread(_read_body, await request.body())
+    files = await asyncio.to_thread(read_intake, raw_files)
+    clock = request.app.state.context.clock
+
+    async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
+        outcomes = await take_in_encounters(uow, cause, files, lambda zone: clock.business_date(zone, cause.now))
+        results = [
+            EncounterResult.of(index, _number(raw), outcome)
+            for index, (raw, outcome) in enumerate(zip(raw_files, outcomes, strict=True))
+        ]
+        return Reply(200, IntakeReply(results=results))
+
+    return await run_command(request, caller, use_case)

@@ -1,0 +1,1 @@
+"""All SQL of registration: many rows per statement, one module per aggregate."""
