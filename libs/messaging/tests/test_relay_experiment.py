@@ -56,8 +56,7 @@ async def writer(database: Database, number: int, committed: list[Any]) -> None:
                 for key in sorted(chance.sample(range(HOT_KEYS * 4), chance.randint(1, 3))):
                     name = f"hot{key}" if key < HOT_KEYS else f"cold{number}-{key}"
                     written.append(uow.add_event(NoteTaken(note_id=name, number=transaction), cause))
-                await uow.flush()
-                uow._events.clear()  # flushed by hand, so that the transaction can stay open behind its events
+                await uow.flush()  # by hand, so that the transaction can stay open behind its events
                 if chance.random() < 0.15:
                     await uow.execute("SELECT pg_sleep($1)", chance.random() * 0.05)
                 if chance.random() < 0.2:

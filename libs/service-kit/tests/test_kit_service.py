@@ -12,7 +12,7 @@ from kit_sample_service.parts import build
 from revcycle_messaging import DatabaseRefused, OutboxFull
 from revcycle_messaging.testing import NoteTaken
 from revcycle_service_kit.tenancy import unprotected_tables
-from revcycle_service_kit.testing import OTHER_TENANT, TENANT, ServiceUnderTest, running_service
+from revcycle_service_kit.testing import OTHER_TENANT, TENANT, ServiceUnderTest, eventually, running_service
 
 pytestmark = pytest.mark.component
 CANARY = "SECRET-CANARY"
@@ -235,8 +235,7 @@ async def test_a_deadlock_is_tried_again(service: ServiceUnderTest) -> None:
         async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
             await uow.execute("UPDATE sample.note SET version = version + 1 WHERE note_id = $1", order[0])
             entered[0] += 1
-            while entered[0] < 2:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: entered[0] >= 2)
             await uow.execute("UPDATE sample.note SET version = version + 1 WHERE note_id = $1", order[1])
             return Reply(204)
 

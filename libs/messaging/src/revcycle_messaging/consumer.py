@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from revcycle_events import Event
@@ -19,13 +19,14 @@ from revcycle_events import Event
 from revcycle_messaging import parking, streams
 from revcycle_messaging.crash_points import reach
 from revcycle_messaging.database import Database, UnitOfWork
-from revcycle_messaging.envelope import headers_from_kafka, headers_to_text
-from revcycle_messaging.errors import BadSeal, ConsumerStopped, MissingKey, Transient
+from revcycle_messaging.envelope import headers_from_kafka
+from revcycle_messaging.errors import BadSeal, ConsumerStopped, MissingKey, Retryable, Transient, reason_of
 from revcycle_messaging.sealing import Received, check_seal, open_event
 from revcycle_messaging.streams import Item
 from revcycle_messaging.transports import ConsumerClient, IncomingRecord, TopicPartition, Transport
 from revcycle_messaging.waiting import wait_for_event
 
+T = TypeVar("T")
 Handler = Callable[[UnitOfWork, Sequence[Received[Any]]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,23 @@ class ConsumerSettings:
 
     max_records: int = 500
     fetch_seconds: float = 0.5
+    stall_seconds: float = 60.0
     backoff_seconds_max: float = 15.0
     parked_poll_seconds: float = 1.0
+    parked_turn_seconds: float = 5.0
     max_attempts: int = 12
     dead_run: int = 20
     dead_share: float = 0.1
     dead_window: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Records that were fetched together, their seals checked: ``refused`` ones with the reason."""
+
+    records: Sequence[IncomingRecord]
+    by_tenant: Mapping[UUID, Sequence[Item]]
+    refused: Sequence[tuple[IncomingRecord, str]]
 
 
 class Consumer:
@@ -86,6 +98,7 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._recent: deque[bool] = deque(maxlen=self._settings.dead_window)
         self._parked_checked_at = 0.0
+        self._records_at = 0.0
         self._may_have_parked = True
 
     def stop(self) -> None:
@@ -96,37 +109,79 @@ class Consumer:
         """Consume until stopped; begin again after infrastructure failed, with a bounded pause."""
         pause_seconds = 0.2
         while not self._stopping.is_set():
+            applied = self.applied
             try:
                 await self._consume()
-                pause_seconds = 0.2
             except Transient as failure:
                 log.warning("consumer begins again", extra={"consumer": self.name, "reason": str(failure)})
             except (ConsumerStopped, MissingKey) as failure:
                 self.stopped_because = str(failure)
                 log.error("consumer stopped", extra={"consumer": self.name, "reason": str(failure)})
                 pause_seconds = self._settings.backoff_seconds_max
+            except Exception as failure:
+                log.error("consumer begins again", extra={"consumer": self.name, "reason": reason_of(failure)})
+            if self.applied > applied:
+                pause_seconds = 0.2
             await self._pause(pause_seconds)
             pause_seconds = min(pause_seconds * 2, self._settings.backoff_seconds_max)
 
     async def _consume(self) -> None:
-        """One membership of the group; ends at the first failure of infrastructure or when stopped."""
+        """One membership of the group; ends at the first failure of infrastructure or when stopped.
+
+        The next chunk is fetched and checked while this one is in its transaction.
+        """
         client = await self._transport.consumer(self.name, self.topics, self._member)
         self.client = client
+        self._records_at = asyncio.get_running_loop().time()
+        ahead = asyncio.create_task(self._fetch(client))
         try:
             while not self._stopping.is_set():
-                self.turned_at = asyncio.get_running_loop().time()
-                records = await client.fetch(self._settings.max_records, self._settings.fetch_seconds)
-                if records:
-                    self.in_flight = len(records)
-                    await self.process(records)
+                self._turn()
+                chunk = await ahead
+                await self._wait_for_outbox()
+                ahead = asyncio.create_task(self._fetch(client))
+                if chunk.records:
+                    self.in_flight = len(chunk.records)
+                    await self._work(chunk)
                     reach("consumer_before_offsets")
-                    await client.commit(_positions(records))
+                    await client.commit(_positions(chunk.records))
+                    reach("consumer_after_offsets")
                     self.in_flight = 0
                 await self._try_parked()
         finally:
             self.in_flight = 0
             self.client = None
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
             await client.close()
+
+    def _turn(self) -> None:
+        """Say that this consumer makes progress, or waits on purpose."""
+        self.turned_at = asyncio.get_running_loop().time()
+
+    async def _fetch(self, client: ConsumerClient) -> _Chunk:
+        """The next records, checked. Transient when the client stands still before records that are there."""
+        records = await client.fetch(self._settings.max_records, self._settings.fetch_seconds)
+        clock = asyncio.get_running_loop().time()
+        if records:
+            self._records_at = clock
+        elif clock - self._records_at > self._settings.stall_seconds:
+            self._records_at = clock
+            await self._refuse_stall(client)
+        return await self._checked(records)
+
+    async def _refuse_stall(self, client: ConsumerClient) -> None:
+        """Clients have been seen to stop fetching without a word; a new one goes on."""
+        ends = await self._transport.end_offsets(self.topics)
+        positions = await client.positions()
+        if any(position < ends.get(place, 0) for place, position in positions.items()):
+            raise Transient(f"nothing was fetched for {self._settings.stall_seconds:.0f} s although records are there")
+
+    async def _wait_for_outbox(self) -> None:
+        """At the outbox bound nothing more is handled: what handlers emit would have no place."""
+        while self._database.outbox_rows >= self._database.outbox_bound and not self._stopping.is_set():
+            self._turn()
+            await self._pause(0.2)
 
     async def process(self, records: Sequence[IncomingRecord]) -> None:
         """Apply records in order; returns when each is applied, known, parked, dead or quarantined.
@@ -135,21 +190,33 @@ class Consumer:
             Transient: only when stopped while infrastructure is away.
             MissingKey, ConsumerStopped: nothing of the failing chunk was applied.
         """
+        await self._work(await self._checked(records))
+
+    async def _checked(self, records: Sequence[IncomingRecord]) -> _Chunk:
         by_tenant: dict[UUID, list[Item]] = {}
+        refused = []
         for count, record in enumerate(records):
             if count % 25 == 24:
                 await asyncio.sleep(0)
             try:
                 item = self._check(record)
             except BadSeal as failure:
-                await parking.quarantine(self._database, self.name, record, str(failure), self._now())
-                self.quarantined += 1
-                log.error("record quarantined", extra={"consumer": self.name, "topic": record.topic})
+                refused.append((record, str(failure)))
                 continue
             by_tenant.setdefault(item.envelope.tenant_id, []).append(item)
-        for tenant_id, items in by_tenant.items():
+        return _Chunk(records, by_tenant, refused)
+
+    async def _work(self, chunk: _Chunk) -> None:
+        for record, reason in chunk.refused:
+            await self._quarantine(record, reason)
+        for tenant_id, items in chunk.by_tenant.items():
             await self._apply_halving(tenant_id, items)
         self.stopped_because = None
+
+    async def _quarantine(self, record: IncomingRecord, reason: str) -> None:
+        await self._with_patience(lambda: parking.quarantine(self._database, self.name, record, reason, self._now()))
+        self.quarantined += 1
+        log.error("record quarantined", extra={"consumer": self.name, "topic": record.topic})
 
     def _check(self, record: IncomingRecord) -> Item:
         if record.key is None or record.value is None:
@@ -157,13 +224,14 @@ class Consumer:
         headers = headers_from_kafka(record.headers)
         key = record.key.decode(errors="replace")
         envelope = check_seal(record.topic, key, headers, record.value, self._database.keys)
-        return Item(record.topic, key, envelope, headers_to_text(headers), record.value)
+        return Item(record.topic, key, envelope, headers, record.value)
 
     async def _apply_halving(self, tenant_id: UUID, items: Sequence[Item]) -> None:
         """Apply a chunk; when an event in it fails, halve until it stands alone, in order."""
         try:
-            await self._with_patience(lambda: self._apply(tenant_id, items))
-            self._recent.extend([False] * len(items))
+            handled = await self._with_patience(lambda: self._apply(tenant_id, items))
+            # Only what a handler really took says that handlers work; duplicates and waiting events say nothing.
+            self._recent.extend([False] * handled)
         except (Transient, MissingKey, ConsumerStopped):
             raise
         except Exception as failure:
@@ -172,12 +240,13 @@ class Consumer:
                 await self._apply_halving(tenant_id, items[:middle])
                 await self._apply_halving(tenant_id, items[middle:])
             else:
-                await self._park_failed(tenant_id, items[0], failure)
+                await self._park_failed(tenant_id, items[0], failure, fresh=True)
 
-    async def _with_patience(self, act: Callable[[], Awaitable[None]]) -> None:
+    async def _with_patience(self, act: Callable[[], Awaitable[T]]) -> T:
         """Infrastructure that is away is waited for; the chunk is never skipped."""
         pause_seconds = 0.05
         while True:
+            self._turn()
             try:
                 return await act()
             except Transient as failure:
@@ -187,63 +256,89 @@ class Consumer:
             await self._pause(pause_seconds)
             pause_seconds = min(pause_seconds * 2, self._settings.backoff_seconds_max)
 
-    async def _apply(self, tenant_id: UUID, items: Sequence[Item]) -> None:
-        """One transaction: judge, handle what is fresh, park what is early."""
+    async def _apply(self, tenant_id: UUID, items: Sequence[Item]) -> int:
+        """One transaction: judge, handle what is fresh, park what is early. Returns how many were handled."""
         async with self._database.unit_of_work(tenant_id) as uow:
             verdict = await streams.offer(uow, self.name, items)
             await streams.park(uow, self.name, verdict.early, "gap or behind an event that waits")
-            await self.handle(uow, verdict.fresh)
+            handled = await self.handle(uow, verdict.fresh)
         self.applied += len(verdict.fresh)
         self.duplicates += verdict.duplicates
         self._may_have_parked = self._may_have_parked or bool(verdict.early)
+        return handled
 
-    async def handle(self, uow: UnitOfWork, items: Sequence[Item]) -> None:
-        """Hand fresh items to their handlers in chunks, never changing the order within a key."""
-        for wave in _waves([item for item in items if item.envelope.type in self._handlers]):
+    async def handle(self, uow: UnitOfWork, items: Sequence[Item]) -> int:
+        """Hand fresh items to their handlers in chunks, never changing the order within a key; returns how many."""
+        known = [item for item in items if item.envelope.type in self._handlers]
+        for wave in _waves(known):
             for event_type, members in wave.items():
                 received = [
                     open_event(item.topic, item.key, item.envelope, item.payload, self._database.keys)
                     for item in members
                 ]
                 await self._handlers[event_type](uow, received)
+        return len(known)
 
-    async def _park_failed(self, tenant_id: UUID, item: Item, failure: Exception) -> None:
-        retryable = parking.is_retryable(failure)
-        if not retryable:
-            self._guard_dead_letters()
-        await self._with_patience(
+    async def _park_failed(self, tenant_id: UUID, item: Item, failure: Exception, *, fresh: bool) -> None:
+        """Park the key of a failing event.
+
+        Raises:
+            ConsumerStopped: a fresh event would be one dead letter too many. One that was parked before waits instead.
+        """
+        refusal = self._too_many_dead()
+        if refusal and fresh and not isinstance(failure, Retryable):
+            raise ConsumerStopped(refusal)
+        dead = await self._with_patience(
             lambda: parking.park_failed(
-                self._database, self.name, tenant_id, item, failure, self._now(), self._settings.max_attempts
+                self._database,
+                self.name,
+                tenant_id,
+                item,
+                failure,
+                self._now(),
+                self._settings.max_attempts,
+                may_die=refusal is None,
             )
         )
-        self._recent.append(not retryable)
-        self.dead += int(not retryable)
+        if dead:
+            self._recent.append(True)
+            self.dead += 1
         self._may_have_parked = True
 
-    def _guard_dead_letters(self) -> None:
-        """Stop before a topic is dead-lettered: the fault is then ours, not the events'."""
+    def _too_many_dead(self) -> str | None:
+        """Why no more events may be dead-lettered now, or None: past the limit the fault is ours, not the events'."""
         settings = self._settings
         run = list(self._recent)[-(settings.dead_run - 1) :]
         share = sum(self._recent) + 1
         full_run = len(run) == settings.dead_run - 1 and all(run)
         full_share = share >= max(settings.dead_run, settings.dead_share * settings.dead_window)
-        if full_run or full_share:
-            raise ConsumerStopped(
-                f"{self.name}: {share} of the last {len(self._recent) + 1} events failed for good; stopped instead of "
-                "dead-lettering the topic. Deploy a corrected version; consumption goes on where it stopped."
-            )
+        if not full_run and not full_share:
+            return None
+        return (
+            f"{self.name}: {share} of the last {len(self._recent) + 1} events failed for good; stopped instead of "
+            "dead-lettering the topic. Deploy a corrected version; consumption goes on where it stopped."
+        )
 
     async def _try_parked(self) -> None:
         """Let parked keys go on whose head can be applied now."""
         clock = asyncio.get_running_loop().time()
-        if not self._may_have_parked or clock - self._parked_checked_at < self._settings.parked_poll_seconds:
+        poll_seconds = self._settings.parked_poll_seconds
+        if not self._may_have_parked:
+            # Another member may have parked a key and be gone.
+            poll_seconds *= 10
+        if clock - self._parked_checked_at < poll_seconds:
             return
         self._parked_checked_at = clock
         self._may_have_parked = await self.drain_parked()
 
     async def drain_parked(self) -> bool:
-        """Apply what has become applicable; True while anything is parked that may go on by itself."""
+        """Apply what has become applicable, for a bounded time; True while any key is parked."""
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + self._settings.parked_turn_seconds
         for tenant_id, topic, key in await parking.ready_streams(self._database, self.name, self._now()):
+            self._turn()
+            if self._stopping.is_set() or clock() > ends_at:
+                return True
             await self._drain_stream(tenant_id, topic, key)
         return await parking.anything_waiting(self._database, self.name)
 
@@ -262,8 +357,9 @@ class Consumer:
             except (Transient, MissingKey):
                 return
             except Exception as failure:
-                if head is not None:
-                    await self._park_failed(tenant_id, head, failure)
+                if head is None:
+                    raise
+                await self._park_failed(tenant_id, head, failure, fresh=False)
                 return
 
     async def _pause(self, seconds: float) -> None:

@@ -349,6 +349,15 @@ class Database:
             return connection
 
 
+async def close_quietly(connection: Any) -> None:
+    """Close a direct connection, whatever state it is in; its advisory locks go with it."""
+    try:
+        with suppress(Transient, DatabaseRefused), translated_errors():
+            await connection.close(timeout=2)
+    finally:
+        connection.terminate()
+
+
 async def _prepare_connection(connection: Any) -> None:
     """jsonb columns speak Python values."""
     await connection.set_type_codec(

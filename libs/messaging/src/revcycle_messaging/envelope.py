@@ -128,12 +128,12 @@ def headers_to_kafka(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
     return [(name, value.encode()) for name, value in headers.items()]
 
 
-def headers_from_kafka(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
-    """The inverse of :func:`headers_to_kafka`; BadSeal for a repeated name or bytes that are not UTF-8."""
+def headers_from_kafka(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
+    """The inverse of :func:`headers_to_kafka`; BadSeal for a repeated name, a null, or bytes that are not UTF-8."""
     try:
-        read = {name: value.decode() for name, value in headers}
+        read = {name: value.decode() for name, value in headers if value is not None}
     except UnicodeDecodeError:
         raise BadSeal("a header is not UTF-8") from None
     if len(read) != len(headers):
-        raise BadSeal("a header is repeated")
+        raise BadSeal("a header is repeated or null")
     return read

@@ -11,6 +11,8 @@ MessagingError
 └── OutboxFull         the outbox is at its bound: writes are refused until the relay catches up
 """
 
+import traceback
+
 
 class MessagingError(Exception):
     """Base of all errors here. Texts hold ids, names of rules and counts, never patients' data."""
@@ -60,3 +62,12 @@ class OutboxFull(MessagingError):
     def __init__(self, rows: int, retry_after_seconds: int = 5) -> None:
         self.retry_after_seconds = retry_after_seconds
         super().__init__(f"outbox holds {rows} events, its bound")
+
+
+def reason_of(failure: BaseException) -> str:
+    """Why something failed, without the text of foreign exceptions: those may repeat patients' data."""
+    if isinstance(failure, MessagingError):
+        return f"{type(failure).__name__}: {failure}"
+    frames = traceback.extract_tb(failure.__traceback__)
+    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
+    return f"{type(failure).__name__} in {place}"

@@ -11,7 +11,7 @@ def grant_sql(service_role: str) -> str:
     return f"""
         GRANT USAGE ON SCHEMA messaging TO "{service_role}";
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA messaging TO "{service_role}";
-        REVOKE UPDATE, DELETE, TRUNCATE ON messaging.archive FROM "{service_role}";
+        REVOKE UPDATE, DELETE, TRUNCATE ON messaging.archive, messaging.intervention FROM "{service_role}";
         REVOKE ALL ON FUNCTION messaging.ensure_archive_day(date) FROM PUBLIC;
         GRANT EXECUTE ON FUNCTION messaging.ensure_archive_day(date) TO "{service_role}";
     """

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from revcycle_messaging.database import UnitOfWork
 
 SHARDS: Final = 64
+MAX_PAYLOAD_BYTES: Final = 3 * 1024 * 1024
+"""Below what the broker takes (4 MiB): an event it would refuse for ever must not get into the outbox."""
 Stream = tuple[str, str]
 
 
@@ -63,6 +65,8 @@ async def insert_events(uow: "UnitOfWork", events: Sequence[PendingEvent], servi
             traceparent=pending.cause.traceparent,
         )
         sealed = seal_event(pending.event, envelope, pending.topic, keys)
+        if len(sealed.payload) > MAX_PAYLOAD_BYTES:
+            raise Permanent(f"{envelope.type}: {len(sealed.payload)} bytes; an event holds at most {MAX_PAYLOAD_BYTES}")
         rows.append(
             (
                 shard_of(*stream),

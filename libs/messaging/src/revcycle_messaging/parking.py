@@ -1,6 +1,5 @@
 """Parked and dead events, and records in quarantine: whatever waits, waits here whole and in order."""
 
-import traceback
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -9,7 +8,7 @@ from revcycle_messaging import streams
 from revcycle_messaging.cause import Cause
 from revcycle_messaging.database import Database, UnitOfWork
 from revcycle_messaging.envelope import headers_from_text, read_headers
-from revcycle_messaging.errors import MessagingError, Retryable
+from revcycle_messaging.errors import Retryable, reason_of
 from revcycle_messaging.events import EventDeadLettered
 from revcycle_messaging.streams import Item
 from revcycle_messaging.transports import IncomingRecord
@@ -23,20 +22,6 @@ def dead_letter_topic(consumer: str) -> str:
     return f"revcycle.dead-letters.{consumer}.v1"
 
 
-def is_retryable(failure: Exception) -> bool:
-    """True when the same event may work later."""
-    return isinstance(failure, Retryable)
-
-
-def reason_of(failure: Exception) -> str:
-    """Why an event failed, without the text of foreign exceptions: those may repeat patients' data."""
-    if isinstance(failure, MessagingError):
-        return f"{type(failure).__name__}: {failure}"
-    frames = traceback.extract_tb(failure.__traceback__)
-    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
-    return f"{type(failure).__name__} in {place}"
-
-
 async def park_failed(
     database: Database,
     consumer: str,
@@ -45,15 +30,17 @@ async def park_failed(
     failure: Exception,
     now: datetime,
     max_attempts: int,
-) -> None:
-    """Park the key at this event: with backoff when it may work later, dead when it can not.
+    may_die: bool,
+) -> bool:
+    """Park the key at this event: with backoff when it may work later, dead when it can not. True when it is dead.
 
-    Does nothing when the event was applied meanwhile by another member.
+    Does nothing when the event was applied meanwhile by another member. ``may_die`` False: as many events are dead as
+    may be, so this one waits whatever its error.
     """
     async with database.unit_of_work(tenant_id) as uow:
         row = await _locked_stream(uow, consumer, item)
         if item.sequence <= row["last_sequence"]:
-            return
+            return False
         known = await uow.fetch_row(
             "SELECT attempts, state FROM messaging.parked_event"
             " WHERE consumer = $1 AND tenant_id = $2 AND topic = $3 AND key = $4 AND sequence = $5",
@@ -63,9 +50,9 @@ async def park_failed(
             item.sequence,
         )
         if known is not None and known["state"] == "dead":
-            return
+            return False
         attempts = (known["attempts"] if known else 0) + 1
-        dead = not is_retryable(failure) or attempts >= max_attempts
+        dead = may_die and (attempts >= max_attempts or not isinstance(failure, Retryable))
         pause = timedelta(seconds=BACKOFF_SECONDS[min(attempts, len(BACKOFF_SECONDS)) - 1])
         await streams.park(uow, consumer, [item], "failed")
         await uow.execute(
@@ -84,6 +71,7 @@ async def park_failed(
         )
         if dead:
             _tell(uow, consumer, item, reason_of(failure), attempts, now)
+        return dead
 
 
 async def _locked_stream(uow: UnitOfWork, consumer: str, item: Item) -> Any:
@@ -197,8 +185,9 @@ async def take_head(uow: UnitOfWork, consumer: str, topic: str, key: str, now: d
         head["sequence"],
     )
     await _advance(uow, identity, head["sequence"], parked=rest > 0)
-    envelope = read_headers(headers_from_text(head["headers"]))
-    return Item(topic, key, envelope, head["headers"], head["payload"])
+    headers = headers_from_text(head["headers"])
+    envelope = read_headers(headers)
+    return Item(topic, key, envelope, headers, head["payload"])
 
 
 async def _advance(uow: UnitOfWork, identity: tuple[str, UUID, str, str], last_sequence: int, *, parked: bool) -> None:
@@ -209,6 +198,11 @@ async def _advance(uow: UnitOfWork, identity: tuple[str, UUID, str, str], last_s
         last_sequence,
         parked,
     )
+
+
+def printable(value: bytes | None) -> str:
+    """Bytes as text that jsonb takes, whatever a stranger put there; jsonb knows no NUL."""
+    return (value or b"").decode(errors="backslashreplace").replace("\x00", "\\x00")
 
 
 async def quarantine(database: Database, consumer: str, record: IncomingRecord, reason: str, now: datetime) -> None:
@@ -225,7 +219,7 @@ async def quarantine(database: Database, consumer: str, record: IncomingRecord, 
             record.partition,
             record.offset,
             record.key,
-            [[name, value.decode(errors="replace")] for name, value in record.headers],
+            [[printable(name.encode()), printable(value)] for name, value in record.headers],
             record.value,
             reason,
             now,

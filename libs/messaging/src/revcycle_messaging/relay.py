@@ -11,14 +11,15 @@ import logging
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from revcycle_messaging.crash_points import reach
-from revcycle_messaging.database import Database, translated_errors
+from revcycle_messaging.database import Database, close_quietly, translated_errors
 from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
-from revcycle_messaging.errors import MessagingError, Transient
+from revcycle_messaging.errors import MessagingError, Transient, reason_of
 from revcycle_messaging.outbox import SHARDS
 from revcycle_messaging.transports import OutgoingRecord, Producer, Transport
 from revcycle_messaging.waiting import wait_for_event
@@ -35,6 +36,7 @@ _ARCHIVE = """
     INSERT INTO messaging.archive (day, seq, tenant_id, topic, key, sequence, event_id, headers, payload, recorded_at)
     SELECT $2, seq, tenant_id, topic, key, sequence, event_id, headers, payload, recorded_at FROM moved
 """
+TAKE_SHARDS: Final = "SELECT shard FROM unnest($1::integer[]) AS shard WHERE pg_try_advisory_lock($2, shard)"
 _DEPTH = "SELECT count(*) FROM (SELECT 1 FROM messaging.outbox LIMIT $1) AS bounded"
 
 
@@ -91,64 +93,77 @@ class Relay:
 
     async def run(self) -> None:
         """Lead whenever the locks are to be had; begin again after any failure, with a bounded pause."""
+        measuring = asyncio.create_task(self._measure())
+        try:
+            await self._lead_again_and_again()
+        finally:
+            measuring.cancel()
+            await asyncio.gather(measuring, return_exceptions=True)
+
+    async def _lead_again_and_again(self) -> None:
         pause_seconds = 0.1
         while not self._stopping.is_set():
             published = self.published
             try:
                 await self._lead()
-            except (MessagingError, OSError) as failure:
-                log.warning("relay begins again", extra={"reason": f"{type(failure).__name__}: {failure}"})
+            except Exception as failure:
+                # Whatever it was: the outbox is the truth, and nobody else would carry it.
+                log.warning("relay begins again", extra={"reason": reason_of(failure)})
             if self.published > published:
                 pause_seconds = 0.1
             await self._pause(pause_seconds)
             pause_seconds = min(pause_seconds * 2, self._settings.backoff_seconds_max)
 
     async def _lead(self) -> None:
-        """One leadership: a connection, its locks, a producer; ends at the first failure."""
+        """One leadership: a connection, its locks, a producer; ends at the first failure or when told to stand by."""
         connection = await self._database.direct_connection(f"{self._database.service}-relay")
-        producer: Producer | None = None
         try:
             while not self._stopping.is_set() and not await self._take_shards(connection):
                 await self._sleep(self._settings.leader_retry_seconds)
             if self._stopping.is_set():
                 return
             producer = await self._transport.producer()
-            await self._carry(connection, producer)
+            try:
+                await self._carry(connection, producer)
+            finally:
+                self._forget_in_flight()
+                await producer.close()
         finally:
             self.held_shards = []
-            self._forget_in_flight()
-            if producer is not None:
-                await producer.close()
             # Closing the connection is what releases the locks, so it comes after the producer.
-            await connection.close(timeout=2)
+            await close_quietly(connection)
 
     async def _take_shards(self, connection: Any) -> bool:
+        """Try for every shard that is not held yet: a leader that is gone for good leaves its own to the others.
+
+        False when none is held, or when relays are told to stand by (then those that are held should be let go).
+        """
         with translated_errors():
-            rows = await connection.fetch(
-                "SELECT shard FROM generate_series(0, $1) AS shard WHERE pg_try_advisory_lock($2, shard)",
-                SHARDS - 1,
-                LOCK_CLASS,
-            )
+            if await connection.fetchval("SELECT EXISTS (SELECT FROM messaging.relay_stop)"):
+                return False
+            wanted = sorted(set(range(SHARDS)) - set(self.held_shards))
+            rows = await connection.fetch(TAKE_SHARDS, wanted, LOCK_CLASS) if wanted else []
         self.held_shards = sorted({*self.held_shards, *(row["shard"] for row in rows)})
         return bool(self.held_shards)
 
     async def _carry(self, connection: Any, producer: Producer) -> None:
-        measured_at = 0.0
+        looked_at = asyncio.get_running_loop().time()
+        leading = True
         while True:
-            rows = [] if self._stopping.is_set() else await self._read(connection)
+            clock = asyncio.get_running_loop().time()
+            if clock - looked_at > self._settings.leader_retry_seconds:
+                looked_at = clock
+                leading = leading and await self._take_shards(connection)
+            ending = self._stopping.is_set() or not leading
+            rows = [] if ending else await self._read(connection)
             if rows:
                 self._in_flight.append(_Round(rows, asyncio.create_task(_send(producer, rows))))
             if self._in_flight and (not rows or len(self._in_flight) >= self._settings.depth):
                 await self._settle(connection, self._in_flight[0])
                 self._in_flight.popleft()
-                continue
-            if self._stopping.is_set() and not self._in_flight:
+            elif ending:
                 return
-            clock = asyncio.get_running_loop().time()
-            if clock - measured_at > 1:
-                measured_at = clock
-                await self._measure(connection)
-            if not rows:
+            elif not rows:
                 await self._sleep(self._settings.poll_seconds)
 
     async def _read(self, connection: Any) -> "Sequence[Any]":
@@ -183,9 +198,13 @@ class Relay:
                     await connection.execute("SELECT messaging.ensure_archive_day($1)", day)
             self._archive_day = today
 
-    async def _measure(self, connection: Any) -> None:
-        with translated_errors():
-            self._database.outbox_rows = await connection.fetchval(_DEPTH, self._database.outbox_bound)
+    async def _measure(self) -> None:
+        """Keep the outbox's size known also while the broker is away: that is when its bound matters."""
+        while True:
+            with suppress(MessagingError):
+                async with self._database.connection() as connection:
+                    self._database.outbox_rows = await connection.fetchval(_DEPTH, self._database.outbox_bound)
+            await asyncio.sleep(1)
 
     def _forget_in_flight(self) -> None:
         for one in self._in_flight:

@@ -30,6 +30,14 @@ CREATE TABLE messaging.outbox (
 );
 ALTER TABLE messaging.outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 
+-- While this row is there, every relay of the service lets its shards go and stands by: a topic is being rebuilt.
+CREATE TABLE messaging.relay_stop (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    actor text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamptz NOT NULL
+);
+
 -- Every event ever published, by day of publication: the log that topics are rebuilt and consumers replayed from.
 CREATE TABLE messaging.archive (
     day date NOT NULL,
@@ -93,6 +101,22 @@ CREATE TABLE messaging.parked_event (
     first_failed_at timestamptz NOT NULL,
     PRIMARY KEY (consumer, tenant_id, topic, key, sequence)
 );
+
+-- What named persons decided about events that wait, and about streams after a restore. Rows are only ever added.
+CREATE TABLE messaging.intervention (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    consumer text NOT NULL,
+    tenant_id uuid NOT NULL,
+    topic text NOT NULL,
+    key text NOT NULL,
+    sequence bigint NOT NULL,
+    event_id uuid,
+    action text NOT NULL CHECK (action IN ('redrive', 'discard', 'adopt')),
+    actor text NOT NULL,
+    reason text NOT NULL,
+    decided_at timestamptz NOT NULL
+);
+CREATE INDEX intervention_stream ON messaging.intervention (tenant_id, topic, key, sequence);
 
 -- Records whose seal does not hold, kept whole to be looked at; they touch no stream.
 CREATE TABLE messaging.quarantine (

@@ -1,11 +1,10 @@
 """Stream rows: one per (consumer, tenant, topic, key). They decide what is new, doubled, early or waiting."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from revcycle_messaging.database import UnitOfWork
-from revcycle_messaging.envelope import Envelope
+from revcycle_messaging.envelope import Envelope, headers_to_text
 
 Stream = tuple[str, str]
 
@@ -17,7 +16,7 @@ class Item:
     topic: str
     key: str
     envelope: Envelope
-    headers: str
+    headers: Mapping[str, str]
     payload: bytes
 
     @property
@@ -123,7 +122,7 @@ async def park(uow: UnitOfWork, consumer: str, items: Iterable[Item], reason: st
         [item.key for item in kept],
         [item.sequence for item in kept],
         [item.envelope.id for item in kept],
-        [item.headers for item in kept],
+        [headers_to_text(item.headers) for item in kept],
         [item.payload for item in kept],
         [item.envelope.time for item in kept],
     )
@@ -162,8 +161,3 @@ def _run(sequences: Sequence[int]) -> tuple[int, int]:
     first = sequences[0]
     contiguous = all(sequence == first + offset for offset, sequence in enumerate(sequences))
     return (first - 1, sequences[-1]) if contiguous else (-1, -1)
-
-
-def describe(row: Any) -> str:
-    """A parked row named without its content."""
-    return f"{row['topic']}/{row['key']}@{row['sequence']}"

@@ -62,7 +62,7 @@ def ensure_development_key(path: Path) -> TokenKey:
     if not path.exists():
         key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True)
         text = json.dumps({**key.as_dict(private=True), "kid": key.thumbprint()})
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(text)

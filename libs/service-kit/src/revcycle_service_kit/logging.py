@@ -117,8 +117,6 @@ def _take_record(_logger: object, _method: str, event_dict: EventDict) -> EventD
     event_dict["logger"] = record.name
     if not record.name.startswith(_OURS):
         event_dict["where"] = [f"{record.module}:{record.lineno}"]
-    if record.exc_info:
-        event_dict["exc_info"] = record.exc_info
     return event_dict
 
 
@@ -153,8 +151,6 @@ def configure_logging(
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _take_record],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _take_exception, allow, render],
-        keep_exc_info=True,
-        keep_stack_info=False,
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)

@@ -19,6 +19,7 @@ from revcycle_messaging.database import translated_errors
 from revcycle_messaging.waiting import wait_for_event
 
 from revcycle_service_kit.clock import Clock
+from revcycle_service_kit.ids import uuid7
 from revcycle_service_kit.metrics import Metrics
 
 CHUNK: Final = 200
@@ -45,8 +46,8 @@ TimerHandler = Callable[[UnitOfWork, Sequence[DueTimer]], Awaitable[None]]
 
 def timer_cause(tenant_id: UUID, aggregate: str, name: str, due_at: datetime) -> Cause:
     """A due timer as the cause of what it changes."""
-    seed = f"{tenant_id}\n{aggregate}\n{name}\n{due_at.isoformat()}".encode()
-    return Cause(tenant_id, UUID(bytes=hashlib.sha256(seed).digest()[:16], version=8), due_at, f"timer:{name}")
+    seed = f"{tenant_id}\n{aggregate}\n{name}".encode()
+    return Cause(tenant_id, uuid7(due_at, hashlib.sha256(seed).digest()[:10]), due_at, f"timer:{name}")
 
 
 class TimerWorker:

@@ -151,9 +151,9 @@ class Gateway:
         self.doors.append(door)
         return door
 
-    def new_sender(self) -> Sender:
+    def new_sender(self, door: PayerDoor | None = None) -> Sender:
         """One more instance of the sending worker."""
-        sender = Sender(self.means(), self.new_door(), self.policy, delivery_limit_seconds=2, lanes_per_route=2)
+        sender = Sender(self.means(), door or self.new_door(), self.policy, delivery_limit_seconds=2, lanes_per_route=2)
         self.senders.append(sender)
         return sender
 
@@ -175,15 +175,15 @@ class Gateway:
         await self.fetcher.turn()
         await self.reader.turn()
 
-    async def until(self, sql: str, expected: object, *args: object, seconds: float = 30) -> None:
-        """Turn until a value in the database is what is expected."""
+    async def until(self, sql: str, expected: object, *, seconds: float = 30, faults_of_ours: bool = False) -> None:
+        """Turn until a value in the database is what is expected; reading must not have failed unless planned."""
 
         async def condition() -> bool:
             await self.turn()
-            return await self.value(sql, *args) == expected
+            return await self.value(sql) == expected
 
         await eventually(condition, limit_seconds=seconds)
-        assert not [failure for failure in self.failures if failure[0] == "reading"], self.failures
+        assert faults_of_ours or not [failure for failure in self.failures if failure[0] == "reading"], self.failures
 
     async def eventually(self, condition: Callable[[], bool]) -> None:
         """Wait, without turning anything, until a condition holds."""

@@ -1,6 +1,10 @@
 """The gateway against a real payer process over HTTPS, on real PostgreSQL: claims arrive once, answers count once."""
 
+import asyncio
+from uuid import UUID
+
 import pytest
+from revcycle_adjudication_gateway.jobs import answering
 from revcycle_events import (
     ClaimAcknowledged,
     ClaimAdjudicated,
@@ -20,7 +24,8 @@ STATE = "SELECT sending FROM gateway.submission"
 
 async def test_twenty_claims_come_home(gateway, payer, make_claim) -> None:
     """Sent once, acknowledged, adjudicated per line, remitted; every event depends on the claim's own."""
-    await gateway.submit(*(make_claim(number) for number in range(1, 21)))
+    dependent = make_claim(20).subscriber.model_copy(update={"relationship": "child", "first_name": "PARENT"})
+    await gateway.submit(*(make_claim(number) for number in range(1, 20)), make_claim(20, subscriber=dependent))
     await gateway.until(OPEN, 0)
 
     assert sum(raw.count(b"CLM*") for raw in payer.arrived()) == 20
@@ -67,10 +72,47 @@ async def test_a_silent_payer_and_a_killed_worker_make_one_arrival(gateway, paye
     assert await gateway.value("SELECT max(attempt) FROM gateway.interchange WHERE kind = '837P'") == 1
 
 
+async def test_an_answer_overtakes_the_outcome_of_a_killed_worker(gateway, payer, make_claim) -> None:
+    """The door took the bytes, the worker died before it wrote so: the payer's answer says it, no question is put."""
+    door = gateway.new_door()
+    deliver = door.deliver
+
+    async def deliver_and_hang(route, raw):
+        await deliver(route, raw)
+        await asyncio.Event().wait()
+
+    door.deliver = deliver_and_hang
+    await gateway.sender.close()
+    gateway.senders.clear()
+    doomed = gateway.new_sender(door)
+    await gateway.submit(make_claim(1))
+    await doomed.turn()
+    await gateway.eventually(lambda: len(payer.arrived()) == 1)
+    await doomed.close(patience_seconds=0)
+    gateway.senders.clear()
+    await gateway.until(OPEN, 0)
+    assert await gateway.value(STATE) == "sent"
+    assert await gateway.published(TransmissionUnknown) == []
+    assert len(await gateway.published(ClaimTransmitted)) == 1
+    assert payer.arrived("ST*276*") == []
+
+
+async def test_not_found_at_another_door_permits_nothing(gateway, payer, make_claim) -> None:
+    """The route now speaks under another name: that nobody knows the claim under that name proves nothing."""
+    payer.plan(silent_before_bytes=1)
+    await gateway.submit(make_claim(1))
+    await gateway.until(STATE, "unknown")
+    await gateway.put_route(sender_id="OTHERNAME")
+    await gateway.until("SELECT count(*) > 0 FROM gateway.inquiry WHERE finding = 'not_found'", True)
+    assert await gateway.value(STATE) == "unknown"
+    assert payer.arrived() == []
+
+
 async def test_bytes_that_never_arrived_go_once_more_under_the_same_numbers(gateway, payer, make_claim) -> None:
     """Silent before anything is recorded: unknown, "not found", then the stored bytes exactly once."""
     payer.plan(silent_before_bytes=1)
-    await gateway.submit(make_claim(1), make_claim(2))
+    dependent = make_claim(2).subscriber.model_copy(update={"relationship": "spouse", "first_name": "PARTNER"})
+    await gateway.submit(make_claim(1), make_claim(2, subscriber=dependent))
     await gateway.until(OPEN, 0)
 
     arrived = payer.arrived()
@@ -198,6 +240,59 @@ async def test_a_claim_that_cannot_be_written_is_refused_alone(gateway, payer, m
     assert sum(raw.count(b"CLM*") for raw in payer.arrived()) == 1
 
 
+async def test_the_same_claim_number_and_frequency_is_never_queued_twice(gateway, payer, make_claim) -> None:
+    await gateway.submit(make_claim(1))
+    await gateway.submit(make_claim(2, patient_control_number=make_claim(1).patient_control_number))
+    await gateway.until(OPEN, 0)
+    assert await gateway.value("SELECT count(*) FROM gateway.submission") == 1
+    assert await gateway.value("SELECT kind FROM gateway.exception_item") == "contradiction"
+
+
+async def test_a_replacement_reverses_the_old_decision_and_decides_anew(gateway, payer, make_claim) -> None:
+    """Frequency 7 keeps the CLM01; the payer's own numbers tell the reversal from the correction."""
+    await gateway.submit(make_claim(1))
+    await gateway.until(OPEN, 0)
+    first = (await gateway.published(ClaimAdjudicated))[0]
+    lines = [line.model_copy(update={"charge_cents": line.charge_cents + 100}) for line in make_claim(1).lines]
+    replacement = make_claim(
+        1,
+        submission_id=UUID(int=77),
+        frequency="7",
+        payer_claim_control_number=first.payer_claim_control_number,
+        charge_cents=35200,
+        lines=lines,
+    )
+    await gateway.submit(replacement)
+    await gateway.until("SELECT count(*) FROM gateway.submission WHERE answer = 'adjudicated'", 1)
+    await gateway.until("SELECT count(*) FROM gateway.submission WHERE answer = 'reversed'", 1)
+    decisions = {
+        (each.submission_id, each.is_reversal, each.charge_cents) for each in await gateway.published(ClaimAdjudicated)
+    }
+    assert decisions == {
+        (make_claim(1).submission_id, False, 35000),
+        (make_claim(1).submission_id, True, -35000),
+        (UUID(int=77), False, 35200),
+    }
+    assert await gateway.value("SELECT count(*) FROM gateway.exception_item") == 0
+
+
+async def test_an_answer_we_fail_to_read_delays_no_other(gateway, payer, make_claim, monkeypatch) -> None:
+    """A fault of ours with one answer: it waits and is tried again, the others are read meanwhile."""
+    read = answering.read_inbound
+
+    async def stumble(uow, unread, understood, policy):
+        if b"ST*277*" in unread.raw:
+            raise RuntimeError("a fault of ours")
+        await read(uow, unread, understood, policy)
+
+    monkeypatch.setattr(answering, "read_inbound", stumble)
+    await gateway.submit(make_claim(1))
+    processed = "SELECT count(*) FROM gateway.interchange WHERE kind = '835' AND state = 'processed'"
+    await gateway.until(processed, 1, faults_of_ours=True)
+    monkeypatch.undo()
+    await gateway.until("SELECT count(*) FROM gateway.acknowledgment WHERE kind = '277CA'", 1, faults_of_ours=True)
+
+
 async def test_two_instances_at_once_send_each_claim_once(gateway, payer, make_claim) -> None:
     await gateway.put_route(max_claims_per_interchange=5)
     gateway.new_sender()
@@ -211,7 +306,7 @@ async def test_two_instances_at_once_send_each_claim_once(gateway, payer, make_c
 
 
 async def test_an_operator_drops_a_file_and_it_is_read_like_one_from_the_mailbox(gateway, payer, make_claim) -> None:
-    """The same 835 again by hand: the copy is absorbed by its content, and a broken file is kept as malformed."""
+    """The same 835 by hand is absorbed, other content under its payment is held, a broken file is kept as malformed."""
     await gateway.submit(make_claim(1))
     await gateway.until(OPEN, 0)
     raw = await gateway.value("SELECT raw FROM gateway.interchange WHERE kind = '835'")
@@ -224,12 +319,19 @@ async def test_an_operator_drops_a_file_and_it_is_read_like_one_from_the_mailbox
         # Another envelope around the same advice: other bytes, the same remittance.
         other = raw.replace(b"*P*:~", b"*T*:~") if b"*P*:~" in raw else raw.replace(b"*T*:~", b"*P*:~")
         assert (await client.post(drop, content=other, headers=headers)).status_code == 202
+        conflicting = raw.replace(b"CLP*RC00000001*1*", b"CLP*RC00000001*2*")
+        assert conflicting != raw
+        assert (await client.post(drop, content=conflicting, headers=headers)).status_code == 202
         assert (await client.post(drop, content=b"hello", headers=headers)).status_code == 202
         assert (await client.post(drop, content=raw, headers={"content-type": "text/plain"})).status_code == 415
         unknown = await client.post("/v1/interchanges?payer_id=NOBODY", content=raw, headers=headers)
         assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "payer_id")
     await gateway.until("SELECT count(*) FROM gateway.interchange WHERE state = 'malformed'", 1)
-    assert await gateway.value("SELECT copies FROM gateway.remittance") == 2
+    assert await gateway.value("SELECT copies FROM gateway.remittance WHERE state = 'published'") == 2
+    assert (
+        await gateway.value("SELECT failing -> 0 ->> 'level' FROM gateway.remittance WHERE state = 'held'")
+        == "identity"
+    )
     assert len(await gateway.published(RemittanceReceived)) == 1
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from revcycle_claims.bootstrap import build
@@ -12,12 +13,12 @@ from revcycle_claims.consumers import handlers
 from revcycle_claims.domain.reference import Price
 from revcycle_claims.repositories.reference import write_fee_schedule
 from revcycle_devstack.testing import PostgresServer
-from revcycle_messaging import Consumer, ConsumerSettings
+from revcycle_messaging import Cause, Consumer, ConsumerSettings
 from revcycle_messaging.sealing import Received
 from revcycle_messaging.transports.memory import MemoryTransport
 from revcycle_service_kit.clock import SettableClock
 from revcycle_service_kit.testing import OTHER_TENANT, TENANT, ServiceUnderTest, running_service
-from revcycle_service_kit.timers import TimerWorker
+from revcycle_service_kit.timers import DueTimer
 
 BUSINESS_DATE = date(2026, 9, 30)
 PRICES = {"X0001": 10_000, "X0002": 2_500}
@@ -25,6 +26,10 @@ PRICES = {"X0001": 10_000, "X0002": 2_500}
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 CLOCK = SettableClock(NOW, BUSINESS_DATE)
+
+
+def _timer_cause(due_at: datetime, number: int) -> Cause:
+    return Cause(TENANT, UUID(int=900 + number), due_at, "timer:test")
 
 
 class Service:
@@ -57,18 +62,20 @@ class Service:
         """Apply what was parked behind a gap and is whole by now."""
         await self.consumer.drain_parked()
 
-    async def ring(self, *names: str) -> None:
-        """Ring the timers of these names, whenever they are due."""
-        timers = build(self.under_test.context).timers
-        worker = TimerWorker(
-            self.database,
-            {name: timers[name] for name in names},
-            SettableClock(NOW + timedelta(days=1000), BUSINESS_DATE),
-            self.under_test.context.metrics,
-            self.under_test.context.log,
-        )
-        for _ in range(5):
-            await worker.fire_once()
+    async def ring(self, name: str) -> int:
+        """Ring all timers of a name, whenever they are due; returns how many there were."""
+        handler = build(self.under_test.context).timers[name]
+        async with self.database.unit_of_work(TENANT) as uow:
+            rows = await uow.fetch(
+                "DELETE FROM messaging.timer WHERE name = $1 AND tenant_id = $2 RETURNING *", name, TENANT
+            )
+            due = [
+                DueTimer(row["aggregate"], name, row["due_at"], row["payload"], _timer_cause(row["due_at"], number))
+                for number, row in enumerate(rows)
+            ]
+            if due:
+                await handler(uow, due)
+        return len(due)
 
     async def prices(self, prices: dict[str, int] | None = None, tenant: Any = TENANT) -> None:
         async with self.database.unit_of_work(tenant) as uow:

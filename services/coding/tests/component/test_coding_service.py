@@ -171,7 +171,7 @@ async def test_a_coded_encounter_names_what_it_rests_on(service: ServiceUnderTes
 async def test_a_stored_decision_runs_again_to_the_same_bytes_and_cannot_be_changed(
     service: ServiceUnderTest, code_sets: CodeSets
 ) -> None:
-    await fed(service, documented("T-1"), documented("T-2", diagnoses=["XXX.99"], signed=False))
+    await fed(service, documented("T-1"), documented("T-2", diagnoses=["A99.99"], signed=False))
     async with service.database.unit_of_work(TENANT) as uow:
         rows = await uow.fetch("SELECT input, output FROM coding.decision")
     assert len(rows) == 2
@@ -291,7 +291,7 @@ async def test_codes_are_checked_without_storing_anything(service: ServiceUnderT
     body = {"date_of_service": "2026-08-15", "place_of_service": "11", "diagnoses": ["I10"], "services": [VISIT]}
     good = (await client.post("/v1/code-checks", json=body)).json()
     assert good["may_be_finalised"] and good["code_set_releases"]
-    bad = (await client.post("/v1/code-checks", json=body | {"diagnoses": ["XXX.99"]})).json()
+    bad = (await client.post("/v1/code-checks", json=body | {"diagnoses": ["A99.99"]})).json()
     assert not bad["may_be_finalised"]
     assert [(each["rule"], each["field"]) for each in bad["findings"]] == [("DX-01", "diagnoses[0]")]
     assert all(each["expected"] for each in bad["findings"])

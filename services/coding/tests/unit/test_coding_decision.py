@@ -36,7 +36,7 @@ def test_signed_with_live_codes_and_valid_pointers_finalises_itself(code_sets: C
     [
         (replace(CLEAN, signed=False), "DOC-01"),
         (replace(CLEAN, diagnoses=()), "DX-00"),
-        (replace(CLEAN, diagnoses=("XXX.99",)), "DX-01"),
+        (replace(CLEAN, diagnoses=("A99.99",)), "DX-01"),
         (replace(CLEAN, services=()), "PX-00"),
         (replace(CLEAN, services=(replace(VISIT, diagnosis_pointers=(2,)),)), "PT-01"),
         (replace(CLEAN, services=(replace(VISIT, diagnosis_pointers=()),)), "PT-01"),
@@ -57,7 +57,7 @@ def test_a_date_beyond_the_newest_release_is_a_warning_and_holds_nothing(code_se
 
 
 def test_all_errors_are_found_at_once(code_sets: CodeSets) -> None:
-    subject = replace(CLEAN, signed=False, diagnoses=("XXX.99",), services=(replace(VISIT, code="J1030"),))
+    subject = replace(CLEAN, signed=False, diagnoses=("A99.99",), services=(replace(VISIT, code="J1030"),))
     assert {"DOC-01", "DX-01", "PX-01"} <= rules(subject, code_sets)
 
 

@@ -2,7 +2,7 @@
 
 from revcycle_service_kit import MIB, ServiceParts
 
-from revcycle_registration.api import directory, encounters, intake, patients
+from revcycle_registration.api import directory, encounters, intake, patients, refusals
 
 # Registration reads no stream and does nothing outside: it answers requests and tells what became known.
 PARTS = ServiceParts(
@@ -11,7 +11,7 @@ PARTS = ServiceParts(
     title="revcycle registration",
     description="Patients, coverage, encounters and their documentation.",
     migrations="revcycle_registration.migrations",
-    routers=(intake.router, encounters.router, patients.router, directory.router),
+    routers=(intake.router, refusals.router, encounters.router, patients.router, directory.router),
     # 500 encounter files, most of them far below the 1 MiB a note may have; a document with its JSON escapes.
     body_limits={"/v1/intake": 64 * MIB},
 )

@@ -49,7 +49,8 @@ async def read_endings(
 
 async def _refusals(connection: "asyncpg.Connection[Any]", tenant_id: UUID) -> dict[tuple[str, str], Ending]:
     rows = await connection.fetch(
-        "SELECT DISTINCT coalesce(facility_npi, '') AS facility_npi, coalesce(encounter_number, '') AS encounter_number"
+        "SELECT DISTINCT coalesce(facility_npi, '') AS facility_npi,"
+        " coalesce(encounter_number, content_sha256) AS encounter_number"
         " FROM registration.intake_refusal WHERE tenant_id = $1",
         tenant_id,
     )

@@ -110,9 +110,11 @@ def _judge_endings(report: Report, endings: dict[tuple[str, str], Ending], truth
 def _compare(report: Report, endings: dict[tuple[str, str], Ending], truth: list[dict[str, Any]]) -> None:
     """Compare label, paid and patient cents with what was planted; a planted encounter nobody knows is lost."""
     report.as_expected = 0
+    # A file that was refused for its facility's number is known by its encounter number alone.
+    refused = {ending.encounter_number: ending for ending in endings.values() if ending.outcome == "refused"}
     for planted in truth:
-        place = (planted["facility_npi"], planted["encounter_number"])
-        ending = endings.get(place) or endings.get(("", planted["encounter_number"]))
+        number = planted["encounter_number"]
+        ending = endings.get((planted["facility_npi"], number)) or refused.get(number)
         expected = f"{planted['expected']} paid={planted['paid_cents']} patient={planted['patient_cents']}"
         if ending is None:
             report.lost.append(Finding("R1", f"planted encounter {planted['encounter_number']} is nowhere"))

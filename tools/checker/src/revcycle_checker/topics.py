@@ -57,7 +57,7 @@ async def read_topics(bootstrap_servers: str, keys: KeyRing) -> list[TopicRecord
     return records
 
 
-def _record(topic: str, key: bytes, value: bytes, raw: list[tuple[str, bytes]], keys: KeyRing) -> TopicRecord:
+def _record(topic: str, key: bytes, value: bytes, raw: list[tuple[str, bytes | None]], keys: KeyRing) -> TopicRecord:
     digest = hashlib.sha256(value).hexdigest()
     text_key = key.decode(errors="replace")
     try:

@@ -26,7 +26,7 @@ class IncomingRecord:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Producer(Protocol):
@@ -52,6 +52,10 @@ class ConsumerClient(Protocol):
         """Commit next offsets. Losing a partition meanwhile is normal and raises nothing."""
         ...
 
+    async def positions(self) -> Mapping[TopicPartition, int]:
+        """Offset of the next record to be fetched, per assigned partition."""
+        ...
+
     async def lag(self) -> Mapping[TopicPartition, int]:
         """Records behind the end, per assigned partition."""
         ...
@@ -70,6 +74,13 @@ class Transport(Protocol):
 
     async def consumer(self, group: str, topics: Sequence[str], member: str) -> ConsumerClient:
         """A started member of ``group``. Raises Transient when the broker is away."""
+        ...
+
+    async def reader(self, topics: Sequence[str], tail_records: int | None = None) -> ConsumerClient:
+        """Reads topics without a group: whole, or about the last so many records of each partition.
+
+        Raises Transient when the broker is away.
+        """
         ...
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:

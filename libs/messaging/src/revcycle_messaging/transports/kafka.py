@@ -7,11 +7,13 @@ right reaction is to begin again from them.
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, ProducerClosed
 from aiokafka.partitioner import murmur2
 
 from revcycle_messaging.errors import Transient
@@ -20,6 +22,7 @@ from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicP
 BATCH_BYTES: Final = 256 * 1024
 MAX_REQUEST_BYTES: Final = 8 * 1024 * 1024
 START_TIMEOUT_SECONDS: Final = 20
+SEND_TIMEOUT_SECONDS: Final = 20
 
 
 class KafkaTransport:
@@ -69,8 +72,9 @@ class KafkaTransport:
         await _started(client)
         return KafkaConsumer(client)
 
-    async def reader(self, topics: Sequence[str]) -> "KafkaConsumer":
-        """Reads whole topics from the first record, without a group: leaves no trace at the broker."""
+    async def reader(self, topics: Sequence[str], tail_records: int | None = None) -> "KafkaConsumer":
+        """Reads whole topics, or the ends of their partitions, without a group: leaves no trace at the broker."""
+        ends = await self.end_offsets(topics) if tail_records is not None else {}
         client = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap_servers,
             client_id=f"{self._client_id}-reader",
@@ -82,6 +86,10 @@ class KafkaTransport:
         places = [KafkaPartition(topic, place) for topic in topics for place in await _partitions(client, topic)]
         client.assign(places)
         await client.seek_to_beginning(*places)
+        for place in places:
+            end = ends.get((place.topic, place.partition), 0)
+            if tail_records is not None and end > tail_records:
+                client.seek(place, end - tail_records)
         return KafkaConsumer(client)
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
@@ -124,23 +132,27 @@ class KafkaProducer:
         self._client = client
 
     async def send(self, records: Sequence[OutgoingRecord]) -> Sequence[bool]:
-        """Send prebuilt batches per partition; True per record that all in-sync replicas have."""
-        by_place: dict[TopicPartition, list[int]] = defaultdict(list)
+        """Send prebuilt batches per partition; True per record that all in-sync replicas have.
+
+        Never waits longer than ``SEND_TIMEOUT_SECONDS``: an idempotent client would retry for ever.
+        """
         acknowledged = [False] * len(records)
-        try:
-            for index, record in enumerate(records):
-                partitions = await _partitions(self._client, record.topic)
-                place = murmur2(record.key.encode()) & 0x7FFFFFFF
-                by_place[record.topic, sorted(partitions)[place % len(partitions)]].append(index)
-            sends = [
-                self._send_place(topic, partition, indexes, records, acknowledged)
-                for (topic, partition), indexes in by_place.items()
-            ]
-            await asyncio.gather(*sends)
-        except (KafkaError, OSError, TimeoutError):
-            # Which records arrived is not known; the caller begins again from the outbox.
-            return acknowledged
+        # Which records arrived after a failure is not known; the caller begins again from the outbox.
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                by_place = await self._by_place(records)
+                await asyncio.gather(
+                    *(self._send_place(*place, indexes, records, acknowledged) for place, indexes in by_place.items())
+                )
         return acknowledged
+
+    async def _by_place(self, records: Sequence[OutgoingRecord]) -> dict[TopicPartition, list[int]]:
+        """Indexes of the records by partition, as every Kafka client's default partitioner places their keys."""
+        counts = {topic: len(await _partitions(self._client, topic)) for topic in {one.topic for one in records}}
+        by_place: dict[TopicPartition, list[int]] = defaultdict(list)
+        for index, record in enumerate(records):
+            by_place[record.topic, _hash(record.key) % counts[record.topic]].append(index)
+        return by_place
 
     async def _send_place(
         self, topic: str, partition: int, indexes: Sequence[int], records: Sequence[OutgoingRecord], done: list[bool]
@@ -152,14 +164,13 @@ class KafkaProducer:
             first = position
             while position < len(indexes):
                 record = records[indexes[position]]
-                added = batch.append(
-                    key=record.key.encode(), value=record.value, timestamp=None, headers=list(record.headers)
-                )
-                if added is None:
+                # A batch takes its first record whatever its size; the bound of an event is far below the broker's.
+                if (
+                    batch.append(key=record.key.encode(), value=record.value, timestamp=None, headers=record.headers)
+                    is None
+                ):
                     break
                 position += 1
-            if position == first:
-                raise KafkaError("a record is larger than a batch")
             batch.close()
             future = await self._client.send_batch(batch, topic, partition=partition)
             sent.append((future, indexes[first:position]))
@@ -170,7 +181,16 @@ class KafkaProducer:
 
     async def close(self) -> None:
         """Drop the client; what was not acknowledged counts as not sent."""
+        # Without this, stopping would wait for the broker to take what the outbox still holds anyway.
+        self._client._message_accumulator.fail_all(ProducerClosed())
         await _stopped(self._client)
+
+
+@lru_cache(maxsize=16_384)
+def _hash(key: str) -> int:
+    """murmur2 in Python costs more than the rest of placing a record; a key comes several times."""
+    hashed: int = murmur2(key.encode()) & 0x7FFFFFFF
+    return hashed
 
 
 class KafkaConsumer:
@@ -209,19 +229,26 @@ class KafkaConsumer:
         except (KafkaError, OSError, TimeoutError) as failure:
             raise Transient(f"broker: {type(failure).__name__}") from None
 
+    async def positions(self) -> Mapping[TopicPartition, int]:
+        """Next offset per assigned partition; 0 for one that the client has not found its place in."""
+        return {(place.topic, place.partition): await self._position(place) or 0 for place in self._client.assignment()}
+
+    async def _position(self, place: KafkaPartition) -> int | None:
+        try:
+            async with asyncio.timeout(5):
+                position: int = await self._client.position(place)
+        except (KafkaError, TimeoutError, OSError):
+            return None
+        return position
+
     async def lag(self) -> Mapping[TopicPartition, int]:
         """Records behind the high watermark, per assigned partition, as last seen by the fetcher."""
         behind: dict[TopicPartition, int] = {}
         for place in self._client.assignment():
             watermark = self._client.highwater(place)
-            if watermark is None:
-                continue
-            try:
-                async with asyncio.timeout(5):
-                    position = await self._client.position(place)
-            except (KafkaError, TimeoutError, OSError):
-                continue
-            behind[place.topic, place.partition] = max(0, watermark - position)
+            position = await self._position(place) if watermark is not None else None
+            if watermark is not None and position is not None:
+                behind[place.topic, place.partition] = max(0, watermark - position)
         return behind
 
     async def close(self) -> None:
@@ -256,5 +283,6 @@ async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
         async with asyncio.timeout(10):
             await client.stop()
     except (KafkaError, OSError, TimeoutError):
-        # A client that cannot say goodbye is dropped; its session ends by itself.
-        return
+        # A client that cannot say goodbye is cut off, or it would go on beating for a member that reads nothing.
+        cut_off = client.client if isinstance(client, AIOKafkaProducer) else client._client
+        await cut_off.close()

@@ -33,13 +33,13 @@ class MemoryBroker:
         """Hand the partitions out again; members go back to what was committed."""
         members = [member for member in self.groups.get(group, []) if not member.closed]
         for member in members:
-            member.positions = {}
+            member.next_offsets = {}
         for topic in sorted({topic for member in members for topic in member.topics}):
             takers = [member for member in members if topic in member.topics]
             for partition in range(self.partitions):
                 taker = takers[partition % len(takers)]
                 place = (topic, partition)
-                taker.positions[place] = self.committed.get((group, place), 0)
+                taker.next_offsets[place] = self.committed.get((group, place), 0)
 
     async def wait(self, timeout_seconds: float) -> None:
         """Return when something was appended since the last wait, or after the time."""
@@ -63,6 +63,13 @@ class MemoryTransport:
         self.broker.groups.setdefault(group, []).append(consumer)
         self.broker.rebalance(group)
         return consumer
+
+    async def reader(self, topics: Sequence[str], tail_records: int | None = None) -> "MemoryConsumer":
+        """A reader of whole topics or their ends, outside any group."""
+        reader = MemoryConsumer(self.broker, "", tuple(topics), "reader")
+        for place, end in (await self.end_offsets(topics)).items():
+            reader.next_offsets[place] = 0 if tail_records is None else max(0, end - tail_records)
+        return reader
 
     async def end_offsets(self, topics: Sequence[str]) -> Mapping[TopicPartition, int]:
         """Next offset of each partition."""
@@ -105,14 +112,14 @@ class MemoryProducer:
 
 
 class MemoryConsumer:
-    """A group member. ``positions`` are its next offsets; a rebalance takes them back to what was committed."""
+    """A group member. ``next_offsets`` are its next offsets; a rebalance takes them back to what was committed."""
 
     def __init__(self, broker: MemoryBroker, group: str, topics: tuple[str, ...], member: str) -> None:
         self._broker = broker
         self.group = group
         self.topics = topics
         self.member = member
-        self.positions: dict[TopicPartition, int] = {}
+        self.next_offsets: dict[TopicPartition, int] = {}
         self.closed = False
 
     async def fetch(self, max_records: int, timeout_seconds: float) -> Sequence[IncomingRecord]:
@@ -125,9 +132,9 @@ class MemoryConsumer:
 
     def _take(self, max_records: int) -> list[IncomingRecord]:
         taken: list[IncomingRecord] = []
-        for place in sorted(self.positions):
+        for place in sorted(self.next_offsets):
             log = self._broker.logs.get(place, [])
-            start = self.positions[place]
+            start = self.next_offsets[place]
             end = min(len(log), start + max_records - len(taken))
             topic, partition = place
             taken += [
@@ -136,21 +143,28 @@ class MemoryConsumer:
                 )
                 for offset in range(start, end)
             ]
-            self.positions[place] = max(start, end)
+            self.next_offsets[place] = max(start, end)
         return taken
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit what this member still holds; what it lost meanwhile is passed over, as a broker would refuse it."""
         for place, offset in positions.items():
-            if place in self.positions and not self.closed:
+            if place in self.next_offsets and not self.closed:
                 self._broker.committed[self.group, place] = offset
+
+    async def positions(self) -> Mapping[TopicPartition, int]:
+        """Next offsets."""
+        return dict(self.next_offsets)
 
     async def lag(self) -> Mapping[TopicPartition, int]:
         """Records behind the end, per assigned partition."""
-        return {place: len(self._broker.logs.get(place, [])) - position for place, position in self.positions.items()}
+        return {
+            place: len(self._broker.logs.get(place, [])) - position for place, position in self.next_offsets.items()
+        }
 
     async def close(self) -> None:
         """Leave: the others take over."""
         self.closed = True
-        self._broker.groups[self.group].remove(self)
-        self._broker.rebalance(self.group)
+        if self in self._broker.groups.get(self.group, []):
+            self._broker.groups[self.group].remove(self)
+            self._broker.rebalance(self.group)

@@ -201,7 +201,7 @@ class SendLetter(JobKind[Letter, str]):
         """Write the intent."""
         letters = [Letter((job,), job.payload["address"]) for job in jobs if job.payload["address"] != "nobody"]
         await uow.execute(
-            "INSERT INTO sample.effect (place, what, at) SELECT 'intent', address, $2 FROM unnest($1::text[]) AS address",
+            "INSERT INTO sample.effect (place, what, at) SELECT 'intent', a, $2 FROM unnest($1::text[]) AS a",
             [letter.address for letter in letters],
             cause.now,
         )

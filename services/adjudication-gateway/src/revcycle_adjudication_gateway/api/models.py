@@ -198,6 +198,7 @@ class AttemptView(BaseModel):
     """One attempt to deliver."""
 
     attempt: int
+    base_url: str
     at: datetime
     outcome: str | None
     http_status: int | None

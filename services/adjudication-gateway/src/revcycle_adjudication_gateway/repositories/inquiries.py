@@ -8,6 +8,7 @@ from uuid import UUID
 from asyncpg import Record
 from revcycle_messaging import UnitOfWork
 
+from revcycle_adjudication_gateway.domain.route import Route
 from revcycle_adjudication_gateway.repositories.paging import select_page
 
 
@@ -66,12 +67,24 @@ async def take_queued(uow: UnitOfWork, payer_id: str, *, limit: int) -> list[tup
     return [(row["trace"], row["submission_id"]) for row in rows]
 
 
-async def mark_asked(uow: UnitOfWork, traces: Sequence[str], *, asked_in: UUID) -> None:
-    """These questions stand in this 276."""
+async def mark_asked(uow: UnitOfWork, traces: Sequence[str], *, asked_in: UUID, route: Route) -> None:
+    """These questions stand in this 276, put on this route.
+
+    A question put at another door, or under another name, than the delivery it is about permits no conclusion.
+    """
     await uow.execute(
-        "UPDATE gateway.inquiry SET state = 'asked', asked_in = $2 WHERE trace = ANY($1::text[])",
+        """
+        UPDATE gateway.inquiry AS q SET state = 'asked', asked_in = $2, attempt = coalesce((
+            SELECT a.attempt FROM gateway.interchange AS i JOIN gateway.attempt AS a USING (tenant_id, interchange_id)
+            WHERE i.interchange_id = q.asked_about AND a.attempt = q.attempt
+                AND i.sender_id = $3 AND i.receiver_id = $4 AND a.base_url = $5), 0)
+        WHERE trace = ANY($1::text[])
+        """,
         list(traces),
         asked_in,
+        route.sender_id,
+        route.receiver_id,
+        route.base_url,
     )
 
 

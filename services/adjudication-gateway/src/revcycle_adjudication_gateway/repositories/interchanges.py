@@ -10,6 +10,7 @@ from uuid import UUID
 from asyncpg import Record
 from revcycle_messaging import UnitOfWork
 
+from revcycle_adjudication_gateway.domain.route import Route
 from revcycle_adjudication_gateway.domain.submission import Outcome, Sending, Submission, Transmission
 from revcycle_adjudication_gateway.repositories import submissions
 from revcycle_adjudication_gateway.repositories.paging import select_page
@@ -26,14 +27,12 @@ _SHOWN = """
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """A rendered interchange about to leave."""
+    """A rendered interchange about to leave on a route."""
 
     interchange_id: UUID
     kind: str
-    payer_id: str
+    route: Route
     raw: bytes
-    sender_id: str
-    receiver_id: str
     control_number: int
     batch_reference: str
     claim_count: int
@@ -97,35 +96,28 @@ async def insert_outbound(uow: UnitOfWork, new: Outbound, *, at: datetime, lease
         """,
         new.interchange_id,
         new.kind,
-        new.payer_id,
+        new.route.payer_id,
         new.sha256,
         new.raw,
         len(new.raw),
-        new.sender_id,
-        new.receiver_id,
+        new.route.sender_id,
+        new.route.receiver_id,
         new.control_number,
         new.batch_reference,
         new.claim_count,
         at,
     )
     return await begin_attempt(
-        uow,
-        new.interchange_id,
-        kind=new.kind,
-        payer_id=new.payer_id,
-        attempt=1,
-        raw=new.raw,
-        at=at,
-        lease_until=lease_until,
+        uow, new.interchange_id, new.kind, new.route, attempt=1, raw=new.raw, at=at, lease_until=lease_until
     )
 
 
 async def begin_attempt(
     uow: UnitOfWork,
     interchange_id: UUID,
-    *,
     kind: str,
-    payer_id: str,
+    route: Route,
+    *,
     attempt: int,
     raw: bytes,
     at: datetime,
@@ -143,9 +135,13 @@ async def begin_attempt(
         at,
     )
     await uow.execute(
-        "INSERT INTO gateway.attempt (interchange_id, attempt, at) VALUES ($1, $2, $3)", interchange_id, attempt, at
+        "INSERT INTO gateway.attempt (interchange_id, attempt, base_url, at) VALUES ($1, $2, $3, $4)",
+        interchange_id,
+        attempt,
+        route.base_url,
+        at,
     )
-    return Delivery(interchange_id, kind, payer_id, attempt, raw, lease_until)
+    return Delivery(interchange_id, kind, route.payer_id, attempt, raw, lease_until)
 
 
 async def settle_attempt(
@@ -398,7 +394,7 @@ async def attempts(uow: UnitOfWork, interchange_id: UUID) -> list[Record]:
     """The attempts to deliver an interchange, in order."""
     return await uow.fetch(
         """
-        SELECT attempt, at, outcome, http_status, detail, settled_at FROM gateway.attempt
+        SELECT attempt, base_url, at, outcome, http_status, detail, settled_at FROM gateway.attempt
         WHERE interchange_id = $1 ORDER BY attempt
         """,
         interchange_id,

@@ -65,16 +65,14 @@ async def open_inquiry(uow: UnitOfWork, cause: Cause, route: Route, policy: Send
     new = Outbound(
         interchange_id=interchange_id,
         kind=INQUIRY_276,
-        payer_id=route.payer_id,
+        route=route,
         raw=build_276(envelope, reference, questions),
-        sender_id=route.sender_id,
-        receiver_id=route.receiver_id,
         control_number=envelope.control_number,
         batch_reference=reference,
         claim_count=len(taken),
     )
     delivery = await interchanges.insert_outbound(uow, new, at=cause.now, lease_until=policy.lease_until(cause.now))
-    await inquiries.mark_asked(uow, [trace for trace, _ in taken], asked_in=interchange_id)
+    await inquiries.mark_asked(uow, [trace for trace, _ in taken], asked_in=interchange_id, route=route)
     return delivery
 
 

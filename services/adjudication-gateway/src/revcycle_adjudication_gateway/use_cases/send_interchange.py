@@ -103,8 +103,8 @@ async def _send_again(uow: UnitOfWork, cause: Cause, route: Route, policy: Sendi
     return await interchanges.begin_attempt(
         uow,
         again.interchange_id,
-        kind=CLAIMS_837P,
-        payer_id=route.payer_id,
+        CLAIMS_837P,
+        route,
         attempt=again.attempt,
         raw=bytes(row["raw"]),
         at=cause.now,
@@ -142,10 +142,8 @@ async def _open_batch(uow: UnitOfWork, cause: Cause, route: Route, policy: Sendi
         Outbound(
             interchange_id=interchange_id,
             kind=CLAIMS_837P,
-            payer_id=route.payer_id,
+            route=route,
             raw=raw,
-            sender_id=route.sender_id,
-            receiver_id=route.receiver_id,
             control_number=envelope.control_number,
             batch_reference=header.reference,
             claim_count=len(written),

@@ -127,13 +127,13 @@ async def page(
     uow: UnitOfWork, state: Literal["open", "resolved"] | None, after: UUID | None, limit: int
 ) -> list[ListedTask]:
     """Items, oldest first, from behind ``after``; ``state`` narrows them."""
+    # Written out, not passed: a condition in a parameter could not use the index of open items.
+    wanted = {None: "", "open": "AND resolved_at IS NULL", "resolved": "AND resolved_at IS NOT NULL"}[state]
     rows = await uow.fetch(
         f"""
         SELECT {_STORED}, claimed_by, lease_until FROM coding.task
-        WHERE ($1::text IS NULL OR (resolved_at IS NULL) = ($1 = 'open')) AND ($2::uuid IS NULL OR id > $2)
-        ORDER BY id LIMIT $3
+        WHERE ($1::uuid IS NULL OR id > $1) {wanted} ORDER BY id LIMIT $2
         """,
-        state,
         after,
         limit,
     )

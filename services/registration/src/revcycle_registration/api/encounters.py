@@ -7,7 +7,7 @@ from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit import Conflict, NotFound, Page, PageParameters, ReadUnitOfWork, Reply, etag, run_command
 
 from revcycle_registration.api.access import Integration, NoteReader, Reader
-from revcycle_registration.api.models import (
+from revcycle_registration.api.encounter_models import (
     AddendumBody,
     CancelBody,
     DocumentBody,

@@ -1,6 +1,7 @@
 """Bulk intake: 1 to 500 encounter files per request, each answered on its own."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import orjson
@@ -11,11 +12,13 @@ from revcycle_service_kit import BadRequest, FieldError, Reply, Unprocessable, r
 from revcycle_registration.api.access import Integration
 from revcycle_registration.api.models import ENCOUNTERS_PER_INTAKE_MAX, EncounterResult, IntakeReply
 from revcycle_registration.domain.encounter_file import EncounterFile
-from revcycle_registration.domain.intake import read_intake
+from revcycle_registration.domain.intake import Outcome, read_intake
 from revcycle_registration.examples import COMPLETE
+from revcycle_registration.repositories import refusals
 from revcycle_registration.use_cases.take_in_encounters import take_in_encounters
 
 router = APIRouter(prefix="/v1", tags=["intake"])
+IDENTIFIER_LENGTH_MAX = 80
 
 
 def _inline(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -74,9 +77,20 @@ def _unprocessable(field: str, rule: str, message: str, expected: str) -> Unproc
     return Unprocessable(errors=(FieldError(field=field, rule=rule, message=message, expected=expected),))
 
 
-def _number(raw: object) -> str | None:
-    number = raw.get("encounter_number") if isinstance(raw, dict) else None
-    return number if isinstance(number, str) else None
+def _text(raw: object, name: str) -> str | None:
+    """A text of a file that may be anything, cut to what is kept of a refused one."""
+    value = raw.get(name) if isinstance(raw, dict) else None
+    return value[:IDENTIFIER_LENGTH_MAX].replace("\0", "") if isinstance(value, str) else None
+
+
+def _refusal(raw: object, outcome: Outcome) -> refusals.Refusal:
+    content = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    return refusals.Refusal(
+        facility_npi=_text(raw, "facility_npi"),
+        encounter_number=_text(raw, "encounter_number"),
+        content_sha256=hashlib.sha256(content).hexdigest(),
+        errors=outcome.errors,
+    )
 
 
 @router.post(
@@ -98,9 +112,15 @@ async def take_in_encounter_files(request: Request, caller: Integration) -> Resp
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
         outcomes = await take_in_encounters(uow, cause, files, lambda zone: clock.business_date(zone, cause.now))
         results = [
-            EncounterResult.of(index, _number(raw), outcome)
+            EncounterResult.of(index, _text(raw, "encounter_number"), outcome)
             for index, (raw, outcome) in enumerate(zip(raw_files, outcomes, strict=True))
         ]
+        refused = [
+            _refusal(raw, outcome)
+            for raw, outcome in zip(raw_files, outcomes, strict=True)
+            if outcome.status == "refused"
+        ]
+        await refusals.keep(uow, cause, refused)
         return Reply(200, IntakeReply(results=results))
 
     return await run_command(request, caller, use_case)

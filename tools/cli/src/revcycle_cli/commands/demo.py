@@ -237,7 +237,7 @@ async def _play(options: DemoOptions, plan: Plan, stack: RunningStack) -> Sequen
 
 
 def _pace(options: DemoOptions, encounters: int) -> Pace:
-    """As fast as registration answers; slower when processes are to be killed at work, so that all of them have some."""
+    """As fast as registration answers; slower when processes are to be killed, so that each gets its share of work."""
     from revcycle_hospital_simulator import Pace
 
     if not options.kill_each:

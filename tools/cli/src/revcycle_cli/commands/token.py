@@ -22,7 +22,7 @@ def token(
         typer.Option(help="integration, coder, biller, operator or auditor; may be given several times."),
     ] = None,
     subject: Annotated[
-        str, typer.Option(help="Who acts; it stands in the audit trail of what is done with it.")
+        str, typer.Option(help="Who acts; the audit trail names it.")
     ] = "me",
     minutes: Annotated[int, typer.Option(min=1, max=7 * 24 * 60, help="How long the token holds.")] = 60,
     state_dir: Annotated[

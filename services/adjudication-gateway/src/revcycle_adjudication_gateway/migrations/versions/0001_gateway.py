@@ -146,6 +146,7 @@ def _sending() -> tuple[str, ...]:
             {TENANT},
             interchange_id uuid NOT NULL,
             attempt integer NOT NULL,
+            base_url text NOT NULL,
             at timestamptz NOT NULL,
             outcome text CHECK (outcome IN ('taken', 'refused', 'not_sent', 'unknown')),
             http_status integer,

@@ -120,6 +120,20 @@ CREATE TABLE registration.document (
 );
 CREATE INDEX document_addenda ON registration.document (tenant_id, addendum_to) WHERE addendum_to IS NOT NULL;
 
+CREATE TABLE registration.intake_refusal (
+    {TENANT},
+    id uuid NOT NULL,
+    facility_npi text,
+    encounter_number text,
+    content_sha256 text NOT NULL,
+    errors jsonb NOT NULL,
+    times integer NOT NULL DEFAULT 1,
+    first_refused_at timestamptz NOT NULL,
+    last_refused_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    UNIQUE (tenant_id, content_sha256)
+);
+
 CREATE FUNCTION registration.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'a document version is never changed or deleted';

@@ -1,0 +1,303 @@
+"""The tables behind the edits, compiled and memory-mapped: NCCI pairs, unlikely units, add-ons, fee schedule, lists."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from revcycle_codes.artefact import Artefact, encode_artefact
+from revcycle_codes.facts import Setting
+from revcycle_codes.loaders.coverage import Article
+from revcycle_codes.loaders.lists import EditorRow
+from revcycle_codes.loaders.mpfs import FeeRow
+from revcycle_codes.loaders.ncci import AddOnRow, MueRow, PtpColumns
+from revcycle_codes.model import CodesError
+from revcycle_codes.table import days
+
+SUFFIX = ".rvt"
+CONTRACTOR_DEFINED = "CCCCC"
+
+
+class TableKind(StrEnum):
+    """Kinds of edit tables. PTP and MUE differ by setting."""
+
+    PTP = "ncci-ptp"
+    MUE = "ncci-mue"
+    ADD_ON = "ncci-add-on"
+    FEES = "mpfs"
+    CODE_EDITOR = "mce"
+    POA_EXEMPT = "poa-exempt"
+    COVERAGE = "coverage"
+
+
+class TableSpec(Struct, frozen=True, kw_only=True):
+    """What an edit table says about itself. In force on `valid_from <= day < valid_to`."""
+
+    kind: TableKind
+    release: str
+    valid_from: date
+    valid_to: date | None
+    source: str
+    setting: Setting | None = None
+
+    def in_force(self, day: date) -> bool:
+        """Whether `day` lies in the table's half-open interval."""
+        return self.valid_from <= day and (self.valid_to is None or day < self.valid_to)
+
+
+class PtpEdit(Struct, frozen=True):
+    """A pair in force: column 2 is denied. Indicator 0: no modifier helps; 1: an NCCI modifier may."""
+
+    column1: str
+    column2: str
+    indicator: int
+    rationale: str
+
+
+def compile_ptp(spec: TableSpec, columns: PtpColumns) -> bytes:
+    """The artefact of a PTP table: rows grouped by column 1, sorted by column 2 within."""
+    codes = sorted({*columns.column1, *columns.column2})
+    place = {code: number for number, code in enumerate(codes)}
+    first = [place[code] for code in columns.column1]
+    second = [place[code] for code in columns.column2]
+    keys = [one << 16 | other for one, other in zip(first, second, strict=True)]
+    order: Iterable[int] = range(len(keys))
+    if any(keys[at] > keys[at + 1] for at in range(len(keys) - 1)):
+        order = sorted(order, key=keys.__getitem__)
+    order = list(order)
+    starts_at = array("I", bytes(4 * (len(codes) + 1)))
+    for number in first:
+        starts_at[number + 1] += 1
+    for number in range(1, len(starts_at)):
+        starts_at[number] += starts_at[number - 1]
+    sections = {
+        "codes": msgspec.msgpack.encode(codes),
+        "rationales": msgspec.msgpack.encode(columns.rationale_texts),
+        "starts_at": starts_at.tobytes(),
+        "second": array("H", (second[at] for at in order)).tobytes(),
+        "from": array("H", (columns.starts[at] for at in order)).tobytes(),
+        "to": array("H", (columns.ends[at] for at in order)).tobytes(),
+        "marks": array("B", (columns.indicators[at] | columns.rationales[at] << 1 for at in order)).tobytes(),
+    }
+    return encode_artefact(spec, sections)
+
+
+class PtpTable:
+    """Procedure-to-procedure pairs, read in place."""
+
+    def __init__(self, artefact: Artefact, spec: TableSpec) -> None:
+        self.spec = spec
+        self.content_hash = artefact.content_hash
+        codes = artefact.decode("codes", list[str])
+        self._codes = codes
+        self._place = {code: number for number, code in enumerate(codes)}
+        self._rationales = artefact.decode("rationales", list[str])
+        self._starts_at = artefact.numbers("starts_at", "I")
+        self._second = artefact.numbers("second", "H")
+        self._from = artefact.numbers("from", "H")
+        self._to = artefact.numbers("to", "H")
+        self._marks = artefact.numbers("marks", "B")
+
+    def __len__(self) -> int:
+        return len(self._second)
+
+    def edit(self, column1: str, column2: str, day: date) -> PtpEdit | None:
+        """The pair in force on `day`, in this direction only, or None. A pair may lapse and return."""
+        one, other = self._place.get(column1), self._place.get(column2)
+        if one is None or other is None:
+            return None
+        end = self._starts_at[one + 1]
+        at = bisect_left(self._second, other, self._starts_at[one], end)
+        if at == end or self._second[at] != other:
+            return None
+        number = days(day, 0)
+        while at < end and self._second[at] == other:
+            if self._from[at] <= number < self._to[at]:
+                mark = self._marks[at]
+                rationale = mark >> 1
+                text = self._rationales[rationale] if rationale < len(self._rationales) else str(rationale)
+                return PtpEdit(column1, column2, mark & 1, text)
+            at += 1
+        return None
+
+
+class FeeTable:
+    """Fee-schedule indicators by code and modifier."""
+
+    def __init__(self, spec: TableSpec, rows: Sequence[FeeRow]) -> None:
+        self.spec = spec
+        self._rows = {(row.code, row.modifier): row for row in rows}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, code: str, modifier: str = "") -> FeeRow | None:
+        """The row of a code, for a modifier (26, TC, 53) or without."""
+        return self._rows.get((code, modifier))
+
+
+class MueTable:
+    """Medically unlikely edits. A code that is absent has no published limit, which is no permission."""
+
+    def __init__(self, spec: TableSpec, rows: Sequence[MueRow]) -> None:
+        self.spec = spec
+        self._rows = {row.code: row for row in rows}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def limit(self, code: str) -> MueRow | None:
+        """The published limit of a code, or None."""
+        return self._rows.get(code)
+
+
+class AddOnTable:
+    """Add-on codes with the primaries that make them payable."""
+
+    def __init__(self, spec: TableSpec, rows: Sequence[AddOnRow]) -> None:
+        self.spec = spec
+        self._rows: dict[str, list[AddOnRow]] = {}
+        for row in rows:
+            self._rows.setdefault(row.add_on, []).append(row)
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows in self._rows.values())
+
+    def primaries(self, code: str, day: date) -> list[AddOnRow]:
+        """The rows of an add-on code in force on `day`; empty when it is no add-on code."""
+        return [
+            row
+            for row in self._rows.get(code, ())
+            if (row.valid_from is None or row.valid_from <= day) and (row.last_day is None or day <= row.last_day)
+        ]
+
+
+class EditorTable:
+    """Code-editor lists as sets of diagnosis and procedure codes, by edit name."""
+
+    def __init__(self, spec: TableSpec, rows: Sequence[EditorRow]) -> None:
+        self.spec = spec
+        self._lists: dict[tuple[str, str], set[str]] = {}
+        for row in rows:
+            self._lists.setdefault((row.edit, row.kind), set()).add(row.code)
+
+    def __len__(self) -> int:
+        return sum(len(codes) for codes in self._lists.values())
+
+    def has(self, edit: str, code: str, kind: str = "D") -> bool:
+        """Whether a code (key form) is on a list."""
+        return code in self._lists.get((edit, kind), ())
+
+
+class PoaExemptTable:
+    """Diagnoses exempt from present-on-admission reporting (key form)."""
+
+    def __init__(self, spec: TableSpec, rows: Sequence[str]) -> None:
+        self.spec = spec
+        self._codes = frozenset(rows)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._codes
+
+
+class CoverageTable:
+    """Coverage articles by procedure code."""
+
+    def __init__(self, spec: TableSpec, rows: Sequence[Article]) -> None:
+        self.spec = spec
+        self._by_code: dict[str, list[Article]] = {}
+        for article in rows:
+            for code in article.procedures:
+                self._by_code.setdefault(code, []).append(article)
+
+    def __len__(self) -> int:
+        return sum(len(articles) for articles in self._by_code.values())
+
+    def articles(self, code: str, contractor: str | None) -> list[Article]:
+        """The articles that govern a procedure for a contractor; without contractors listed, for all."""
+        return [
+            article
+            for article in self._by_code.get(code, ())
+            if not article.contractors or (contractor is not None and contractor in article.contractors)
+        ]
+
+
+Table = PtpTable | MueTable | AddOnTable | FeeTable | EditorTable | PoaExemptTable | CoverageTable
+T = TypeVar("T")
+
+
+def compile_rows(spec: TableSpec, rows: object) -> bytes:
+    """The artefact of any table but PTP: its rows as one section."""
+    return encode_artefact(spec, {"rows": msgspec.msgpack.encode(rows)})
+
+
+def open_table(path: Path) -> Table:
+    """Open a compiled edit table. Raises CodesError for another kind of file."""
+    artefact = Artefact(path)
+    spec = artefact.meta(TableSpec)
+    match spec.kind:
+        case TableKind.PTP:
+            return PtpTable(artefact, spec)
+        case TableKind.MUE:
+            return MueTable(spec, artefact.decode("rows", list[MueRow]))
+        case TableKind.ADD_ON:
+            return AddOnTable(spec, artefact.decode("rows", list[AddOnRow]))
+        case TableKind.FEES:
+            return FeeTable(spec, artefact.decode("rows", list[FeeRow]))
+        case TableKind.CODE_EDITOR:
+            return EditorTable(spec, artefact.decode("rows", list[EditorRow]))
+        case TableKind.POA_EXEMPT:
+            return PoaExemptTable(spec, artefact.decode("rows", list[str]))
+        case TableKind.COVERAGE:
+            return CoverageTable(spec, artefact.decode("rows", list[Article]))
+
+
+class EditTables:
+    """Every loaded edit table, found by kind, setting and day. Tables are opened when first asked for."""
+
+    def __init__(self, tables: Iterable[Table] = ()) -> None:
+        self._tables = list(tables)
+
+    @classmethod
+    def open(cls, folder: Path) -> "EditTables":
+        """All compiled edit tables (`*.rvt`) of a folder, in name order."""
+        return cls(open_table(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
+
+    @cached_property
+    def specs(self) -> tuple[TableSpec, ...]:
+        """What is loaded."""
+        return tuple(table.spec for table in self._tables)
+
+    def on(self, kind: type[T], day: date, setting: Setting | None = None) -> T | None:
+        """The table of a kind in force on a day (for PTP and MUE: of a setting), or None."""
+        for table in self._tables:
+            spec = table.spec
+            if isinstance(table, kind) and spec.in_force(day) and spec.setting in (None, setting):
+                return table
+        return None
+
+    def unchecked(self, day: date) -> list[TableSpec]:
+        """Loaded kinds of which no release covers `day`: the newest of each, so that silence is not taken for consent."""
+        covered = {(spec.kind, spec.setting) for spec in self.specs if spec.in_force(day)}
+        newest: dict[tuple[TableKind, Setting | None], TableSpec] = {}
+        for spec in sorted(self.specs, key=lambda one: one.valid_from):
+            if (spec.kind, spec.setting) not in covered:
+                newest[(spec.kind, spec.setting)] = spec
+        return list(newest.values())
+
+
+def require_setting(kind: TableKind, setting: Setting | None) -> None:
+    """PTP and MUE need a setting. Raises CodesError."""
+    if kind in (TableKind.PTP, TableKind.MUE) and setting is None:
+        choices = ", ".join(one.value for one in Setting)
+        raise CodesError(f"{kind}: a setting is needed ({choices}): the tables differ by setting")
