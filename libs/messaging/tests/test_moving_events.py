@@ -1,124 +1,16 @@
 """Promises of the chassis, each kept on real PostgreSQL with the real broker and with the memory transport."""
 
-import asyncio
-import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from revcycle_messaging import (
-    Consumer,
-    ConsumerSettings,
-    Database,
-    Permanent,
-    Received,
-    Relay,
-    Retryable,
-    Transport,
-    UnitOfWork,
-)
-from revcycle_messaging.envelope import headers_from_kafka, headers_from_text, headers_to_kafka, read_headers
+from revcycle_messaging import ConsumerSettings, Database, Permanent, Retryable, Transport
+from revcycle_messaging.envelope import headers_from_kafka, headers_to_kafka, read_headers
 from revcycle_messaging.testing import OTHER_TENANT, TENANT, NoteErased, NoteTaken, make_cause
 from revcycle_messaging.transports import OutgoingRecord
 
-from .conftest import now
+from .support import Ledger, consuming, count, eventually, outbox_records, relaying, send, write
 
 pytestmark = pytest.mark.component
-TOPIC = "revcycle.testing.v1"
-
-
-async def eventually(condition: Callable[[], Any], limit_seconds: float = 20.0) -> None:
-    """Poll a condition (plain or async) until it holds."""
-    deadline = asyncio.get_running_loop().time() + limit_seconds
-    while True:
-        held = condition()
-        if asyncio.iscoroutine(held):
-            held = await held
-        if held:
-            return
-        assert asyncio.get_running_loop().time() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.02)
-
-
-async def write(database: Database, key: str, number: int, *, tenant_id: UUID = TENANT, cents: int = 0) -> None:
-    cause = make_cause(zlib.crc32(f"{key}:{number}".encode()), tenant_id=tenant_id)
-    async with database.unit_of_work(tenant_id) as uow:
-        uow.add_event(NoteTaken(note_id=key, number=number, cents=cents), cause)
-
-
-@dataclass
-class Ledger:
-    """A handler that records what it was given, and fails when told to."""
-
-    seen: list[tuple[str, int]] = field(default_factory=list)
-    chunks: list[int] = field(default_factory=list)
-    failing: dict[tuple[str, int], list[Exception]] = field(default_factory=dict)
-
-    async def __call__(self, uow: UnitOfWork, received: Sequence[Received[NoteTaken]]) -> None:
-        seen = []
-        for one in received:
-            failures = self.failing.get((one.event.note_id, one.event.number))
-            if failures:
-                raise failures[0] if len(failures) == 1 else failures.pop()
-            seen.append((one.event.note_id, one.event.number))
-        await uow.execute("SELECT 1")
-        self.seen += seen
-        self.chunks.append(len(seen))
-
-    def of(self, key: str) -> list[int]:
-        return [number for name, number in self.seen if name == key]
-
-
-@asynccontextmanager
-async def relaying(database: Database, transport: Transport) -> AsyncIterator[Relay]:
-    relay = Relay(database, transport, now)
-    task = asyncio.create_task(relay.run())
-    yield relay
-    relay.stop()
-    await asyncio.wait_for(task, 20)
-
-
-@asynccontextmanager
-async def consuming(
-    database: Database,
-    transport: Transport,
-    handler: Any,
-    settings: ConsumerSettings | None = None,
-    name: str = "notes",
-) -> AsyncIterator[Consumer]:
-    consumer = Consumer(
-        name,
-        database,
-        transport,
-        {NoteTaken: handler},
-        now,
-        settings=settings or ConsumerSettings(parked_poll_seconds=0.05),
-    )
-    task = asyncio.create_task(consumer.run())
-    yield consumer
-    consumer.stop()
-    await asyncio.wait_for(task, 20)
-
-
-async def outbox_records(database: Database) -> list[OutgoingRecord]:
-    """Take what is in the outbox as records, so that a test may deliver them as it likes."""
-    async with database.connection() as connection:
-        rows = await connection.fetch("SELECT topic, key, headers, payload FROM messaging.outbox ORDER BY seq")
-        await connection.execute("DELETE FROM messaging.outbox")
-    return [
-        OutgoingRecord(row["topic"], row["key"], row["payload"], headers_to_kafka(headers_from_text(row["headers"])))
-        for row in rows
-    ]
-
-
-async def send(transport: Transport, records: Sequence[OutgoingRecord]) -> None:
-    producer = await transport.producer()
-    for record in records:
-        assert all(await producer.send([record]))
-    await producer.close()
 
 
 async def test_an_event_is_on_the_topic_iff_its_transaction_committed(database: Database, transport: Transport) -> None:
@@ -147,17 +39,12 @@ async def test_duplicates_are_dropped_and_events_after_a_gap_wait_for_it(
         await send(transport, [one, one, three, four])
         await eventually(lambda: consumer.duplicates == 1 and ledger.of("a") == [1])
         async with database.connection() as connection:
-            await eventually(lambda: _count(connection, "parked_event", 2))
+            await eventually(lambda: count(connection, "parked_event", 2))
         await send(transport, [two, one, three])
         await eventually(lambda: ledger.of("a") == [1, 2, 3, 4])
         async with database.connection() as connection:
-            await eventually(lambda: _count(connection, "parked_event", 0))
-            await eventually(lambda: _count(connection, "stream WHERE parked_since IS NOT NULL", 0))
-
-
-async def _count(connection: Any, what: str, expected: int) -> bool:
-    found: int = await connection.fetchval(f"SELECT count(*) FROM messaging.{what}")
-    return found == expected
+            await eventually(lambda: count(connection, "parked_event", 0))
+            await eventually(lambda: count(connection, "stream WHERE parked_since IS NOT NULL", 0))
 
 
 async def test_nothing_passes_an_earlier_parked_event_of_its_key_and_others_flow(
@@ -187,7 +74,7 @@ async def test_what_can_never_work_becomes_a_dead_letter_and_its_key_waits(
         await send(transport, records)
         await eventually(lambda: consumer.dead == 2 and ledger.of("good") == [1])
         async with database.connection() as connection:
-            await eventually(lambda: _count(connection, "parked_event", 3))
+            await eventually(lambda: count(connection, "parked_event", 3))
             reasons = await connection.fetch(
                 "SELECT key, sequence, state, reason FROM messaging.parked_event ORDER BY key, sequence"
             )
@@ -239,8 +126,8 @@ async def test_a_tampered_record_is_quarantined_and_the_genuine_one_still_flows(
         await eventually(lambda: ledger.of("a") == [1, 2])
         assert consumer.quarantined == 3
         async with database.connection() as connection:
-            assert await _count(connection, "quarantine", 3)
-            assert await _count(connection, "parked_event", 0), "a forged record must not park the key it claims"
+            assert await count(connection, "quarantine", 3)
+            assert await count(connection, "parked_event", 0), "a forged record must not park the key it claims"
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 500])
@@ -260,7 +147,7 @@ async def test_chunk_borders_change_nothing(database: Database, chunk: int) -> N
         await send(transport, [*records, *records])
         await eventually(lambda: len(ledger.seen) >= 31)
         async with database.connection() as connection:
-            await eventually(lambda: _count(connection, "stream WHERE key = 'k1' AND last_sequence = 10", 1))
+            await eventually(lambda: count(connection, "stream WHERE key = 'k1' AND last_sequence = 10", 1))
     assert {key: ledger.of(key) for key in ("k0", "k1", "k2", "k3")} == {
         f"k{index}": [number for number in range(1, 32) if number % 4 == index or (index == 1 and number == 31)]
         for index in range(4)

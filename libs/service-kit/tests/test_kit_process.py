@@ -74,7 +74,7 @@ async def serving(environment: dict[str, str], command: str = "serve") -> AsyncI
 
 
 async def test_a_service_from_migration_to_the_last_log_line(environment: dict[str, str]) -> None:
-    """Refuses to start unmigrated; migrates once; serves; says ready; stops cleanly on SIGTERM; logs only JSON."""
+    """Refuses to start unmigrated, migrates once, serves, finishes what is in work on SIGTERM, logs only JSON."""
     status, _, errors = await run_program(environment, "serve")
     assert status == 1
     assert "run: python -m kit_sample_service migrate" in errors
@@ -110,7 +110,14 @@ async def test_a_service_from_migration_to_the_last_log_line(environment: dict[s
             return figures["outbox_rows"] == 0 and 'revcycle_events_since_start{outcome="applied"} 1.0' in metrics
 
         await eventually(has_come_round, 30)
+        slow = asyncio.create_task(client.post("/v1/quick-notes", json={"number": 2}))
+
+        async def is_in_work() -> bool:
+            return "http_server_active_requests 2.0" in (await client.get("/metrics")).text
+
+        await eventually(is_in_work)
         process.send_signal(signal.SIGTERM)
+        assert (await slow).status_code == 201
         out, errors = await asyncio.wait_for(process.communicate(), 25)
     assert process.returncode == 0
     assert errors == b""
@@ -119,6 +126,17 @@ async def test_a_service_from_migration_to_the_last_log_line(environment: dict[s
     assert all(line["service"] == "sample" and "ts" in line and "level" in line for line in lines)
     requests = [line for line in lines if line["event"] == "request" and line["route"] == "/v1/notes"]
     assert [(line["method"], line["status"]) for line in requests] == [("POST", 201)]
+
+
+async def test_a_port_that_is_taken_ends_the_process(environment: dict[str, str]) -> None:
+    """Status 1, so that whoever supervises it knows."""
+    await run_program(environment, "migrate")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(environment["REVCYCLE_HTTP_PORT"])))
+        taken.listen()
+        status, out, _ = await run_program(environment, "api")
+    assert status == 1
+    assert "a part of the process failed" in out
 
 
 async def test_the_contract_is_printed_without_anything_running(environment: dict[str, str]) -> None:

@@ -77,6 +77,13 @@ def test_a_log_line_holds_what_is_on_the_list_and_names_what_was_dropped(capsys:
     assert CANARY not in json.dumps(line)
 
 
+def test_a_service_may_add_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own ids and counts pass once it has named them."""
+    configure_logging("claims", "claims-1", more_keys=("lanes",)).info("x", lanes=3, lane=4)
+    line = logged(capsys)
+    assert (line["lanes"], line["dropped"]) == (3, ["lane"])
+
+
 def test_a_value_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Line breaks, escapes, direction marks: all made visible, in both formats."""
     for log_format in ("json", "text"):
@@ -121,6 +128,16 @@ def test_foreign_loggers_keep_their_values_to_themselves(capsys: pytest.CaptureF
     assert line["event"] == "could not insert %s"
     assert (line["logger"], line["exception"]) == ("somelibrary", "RuntimeError")
     assert CANARY not in json.dumps(line)
+
+
+def test_a_library_that_repeats_itself_is_heard_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A broker that is away is one line in ten seconds, not a thousand; our own lines all pass."""
+    configure_logging("claims", "claims-1")
+    for number in range(50):
+        logging.getLogger("somelibrary").error("unable to connect to %s", number)
+        logging.getLogger("revcycle_x").error("counted")
+    lines = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
+    assert (lines.count("unable to connect to %s"), lines.count("counted")) == (1, 50)
 
 
 def test_the_chassis_own_lines_keep_their_keys(capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,6 +151,8 @@ async def test_pages_walk_everything_once_while_rows_are_added(service: ServiceU
             break
         await make_note(client, 100 + len(seen), f"late{len(seen)}")
         parameters["page_token"] = page["next_page_token"]
+        assert f"page_token={page['next_page_token']}" in answer.headers["link"]
+    assert "link" not in answer.headers
     assert [number for number in seen if number < 100] == list(range(1, 24, 2))
     assert len(seen) == len(set(seen))
 
@@ -179,6 +181,14 @@ async def test_a_cursor_holds_for_its_list_only(service: ServiceUnderTest) -> No
         assert answer.status_code == 400, parameters
         assert answer.json()["errors"][0]["field"] == "page_token"
     assert (await client.get("/v1/notes", params={"limit": 2, "page_token": token})).status_code == 200
+
+
+async def test_a_page_has_a_limit(service: ServiceUnderTest) -> None:
+    """More than 200, none, or no number: refused by name, without what was sent."""
+    for limit in ("201", "0", CANARY):
+        answer = await service.client("biller").get("/v1/notes", params={"limit": limit})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+        assert CANARY not in answer.text
 
 
 async def test_a_stale_change_is_refused(service: ServiceUnderTest) -> None:

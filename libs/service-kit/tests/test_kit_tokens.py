@@ -11,6 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from revcycle_service_kit.auth import (
@@ -52,12 +55,12 @@ def claims(**changed: Any) -> dict[str, Any]:
 
 
 def sign(key: TokenKey, header: dict[str, Any] | None = None, signing_key: Any = None, **changed: Any) -> str:
-    """A token that is right in everything but what a test changes."""
+    """A token that is right in everything but what a test changes, and truly signed."""
     whole = {"alg": "ES256", "kid": key.kid, "typ": "at+jwt", **(header or {})}
-    whole = {name: value for name, value in whole.items() if value != "ABSENT"}
-    used = signing_key or key.key
-    algorithms = [whole["alg"]]
-    return jwt.encode(whole, claims(**changed), used, algorithms=algorithms, default_type=None)
+    signed = f"{encode({n: v for n, v in whole.items() if v != 'ABSENT'})}.{encode(claims(**changed))}"
+    private = (signing_key or key.key).get_op_key("sign")
+    r, s = decode_dss_signature(private.sign(signed.encode(), ECDSA(SHA256())))
+    return f"{signed}.{encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
 
 
 def raw(key: TokenKey, header: object, payload: object, signature: str = "AAAA") -> str:

@@ -129,7 +129,7 @@ def test_prices_cover_every_code_while_it_is_in_force_and_no_longer() -> None:
 def test_every_diagnosis_is_billable_all_summer_and_the_wrong_ones_are_not() -> None:
     code_sets = CodeSets.open()
     for day in (FIRST_DAY, BUSINESS_DATE):
-        for code in {code for reason in REASONS for code in reason.diagnoses}:
+        for code in {code for reason in REASONS for found in reason.findings for code in found}:
             assert code_sets.resolve(CodeSystem.ICD10CM, code, day).valid_for_billing, code
         for code in HEADER_DIAGNOSES:
             assert not code_sets.resolve(CodeSystem.ICD10CM, code, day).billable, code

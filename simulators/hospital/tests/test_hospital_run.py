@@ -88,7 +88,7 @@ def test_waiting_without_any_movement_ends_with_what_waits() -> None:
 
 
 def answer(number: int, status: str = "created", state: str | None = "documented") -> IntakeAnswer:
-    return IntakeAnswer(number, f"T{number}", "1900000005", status, f"e{number}" if state else None, state, (), ())
+    return IntakeAnswer(number, f"T{number}", status, f"e{number}" if state else None, state, (), ())
 
 
 def test_the_bars_count_what_passed_a_stage_and_expect_only_what_can_still_pass_it() -> None:
@@ -206,10 +206,8 @@ def test_the_facility_that_sends_a_file_is_set_up_and_a_wrong_number_is_not() ->
     assert [each.npi for each in facilities_of([{"facility_npi": "1900000005"}])] == ["1900000005"]
 
 
-def test_an_event_loop_is_left_without_tasks_when_sending_fails() -> None:
-    async def run() -> None:
-        with pytest.raises(ExceptionGroup):
-            await send_files(api(lambda _: httpx.Response(401), 0.0), [(1, {})], "run", Pace(), lambda _: None)
-        assert len(asyncio.all_tasks()) == 1
-
-    asyncio.run(run())
+async def test_a_failure_while_sending_is_raised_as_itself_and_leaves_no_task_behind() -> None:
+    files: list[tuple[int, object]] = [(line, {}) for line in range(1, 9)]
+    with pytest.raises(UnexpectedAnswerError, match="401"):
+        await send_files(api(lambda _: httpx.Response(401)), files, "run", Pace(files_per_request=2), lambda _: None)
+    assert len(asyncio.all_tasks()) == 1

@@ -70,8 +70,8 @@ def test_a_rejected_claim_is_rejected_for_its_member_id_alone_and_the_biller_s_c
         rejection = benefit_plan.front_end_rejection(plan_claim(each.visit, BUSINESS_DATE), BUSINESS_DATE)
         assert rejection is not None and rejection.code == "A7:164:IL"
         if isinstance(each.correction, CoverageCorrection):
-            wrong, right = each.correction.file["coverages"]  # type: ignore[misc]  # a list of two, made by us
-            assert wrong["effective_to"] < right["effective_from"] < each.file["date_of_service"]
+            wrong, right = json.loads(json.dumps(each.correction.file["coverages"]))
+            assert wrong["effective_to"] < right["effective_from"] < each.visit.date_of_service.isoformat()
             assert wrong["member_id"] != right["member_id"]
 
 

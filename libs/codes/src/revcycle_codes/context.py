@@ -3,19 +3,27 @@
 from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
+from typing import TypeVar
 
+from revcycle_codes.edit_tables import EditTables, FeeTable
 from revcycle_codes.facts import EncounterFacts, LineFacts
 from revcycle_codes.instructions import Instructions
+from revcycle_codes.loaders.mpfs import FeeRow
 from revcycle_codes.model import CodeState, CodeSystem, Resolution, normalise, procedure_system
 from revcycle_codes.store import CodeSets
+from revcycle_codes.switches import Switches, VisitCode
+
+T = TypeVar("T")
 
 
 class Context:
     """One encounter or claim with its codes resolved. Rules read it and change nothing."""
 
-    def __init__(self, facts: EncounterFacts, code_sets: CodeSets) -> None:
+    def __init__(self, facts: EncounterFacts, code_sets: CodeSets, tables: EditTables, switches: Switches) -> None:
         self.facts = facts
         self.code_sets = code_sets
+        self.tables = tables
+        self.switches = switches
 
     @cached_property
     def diagnoses(self) -> tuple[Resolution, ...]:
@@ -58,3 +66,20 @@ class Context:
         """Index and key of the diagnoses that are codes at all; wrong ones are reported by DX-01 alone."""
         known = (CodeState.ACTIVE, CodeState.UNKNOWN_RELEASE)
         return tuple((i, key) for i, key in enumerate(self.keys) if self.diagnoses[i].state in known)
+
+    def table(self, kind: type[T]) -> T | None:
+        """The edit table of a kind in force on the date of service, for the setting."""
+        return self.tables.on(kind, self.facts.date_of_service, self.facts.setting)
+
+    def fee(self, line: LineFacts) -> FeeRow | None:
+        """The fee-schedule row of a line's code, whatever its modifiers."""
+        fees = self.table(FeeTable)
+        return fees.row(line.code) if fees else None
+
+    def visit(self, line: LineFacts) -> VisitCode | None:
+        """The line as an evaluation visit, when the installation lists its code as one."""
+        return self.switches.visits.get(line.code)
+
+    def provider(self, line: LineFacts) -> str | None:
+        """Who rendered a line."""
+        return line.rendering_provider_npi or self.facts.rendering_provider_npi

@@ -2,10 +2,12 @@
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,28 +67,36 @@ def compile_ptp(spec: TableSpec, columns: PtpColumns) -> bytes:
     """The artefact of a PTP table: rows grouped by column 1, sorted by column 2 within."""
     codes = sorted({*columns.column1, *columns.column2})
     place = {code: number for number, code in enumerate(codes)}
-    first = [place[code] for code in columns.column1]
-    second = [place[code] for code in columns.column2]
-    keys = [one << 16 | other for one, other in zip(first, second, strict=True)]
-    order: Iterable[int] = range(len(keys))
-    if any(keys[at] > keys[at + 1] for at in range(len(keys) - 1)):
-        order = sorted(order, key=keys.__getitem__)
-    order = list(order)
-    starts_at = array("I", bytes(4 * (len(codes) + 1)))
-    for number in first:
-        starts_at[number + 1] += 1
-    for number in range(1, len(starts_at)):
-        starts_at[number] += starts_at[number - 1]
+    first = array("H", map(place.__getitem__, columns.column1))
+    second = array("H", map(place.__getitem__, columns.column2))
+    starts, ends = columns.starts, columns.ends
+    marks = array("B", map(_mark, columns.indicators, columns.rationales))
+    keys = list(map(_pair_key, first, second))
+    if keys != sorted(keys):
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        second, starts, ends, marks = (
+            array(column.typecode, map(column.__getitem__, order)) for column in (second, starts, ends, marks)
+        )
+    counts = Counter(first)
+    starts_at = array("I", accumulate((counts[number] for number in range(len(codes))), initial=0))
     sections = {
         "codes": msgspec.msgpack.encode(codes),
         "rationales": msgspec.msgpack.encode(columns.rationale_texts),
         "starts_at": starts_at.tobytes(),
-        "second": array("H", (second[at] for at in order)).tobytes(),
-        "from": array("H", (columns.starts[at] for at in order)).tobytes(),
-        "to": array("H", (columns.ends[at] for at in order)).tobytes(),
-        "marks": array("B", (columns.indicators[at] | columns.rationales[at] << 1 for at in order)).tobytes(),
+        "second": second.tobytes(),
+        "from": starts.tobytes(),
+        "to": ends.tobytes(),
+        "marks": marks.tobytes(),
     }
     return encode_artefact(spec, sections)
+
+
+def _mark(indicator: int, rationale: int) -> int:
+    return indicator | rationale << 1
+
+
+def _pair_key(one: int, other: int) -> int:
+    return one << 16 | other
 
 
 class PtpTable:
@@ -287,7 +297,7 @@ class EditTables:
         return None
 
     def unchecked(self, day: date) -> list[TableSpec]:
-        """Loaded kinds of which no release covers `day`: the newest of each, so that silence is not taken for consent."""
+        """Loaded kinds that no release covers on `day`, the newest of each: silence of their rules is no consent."""
         covered = {(spec.kind, spec.setting) for spec in self.specs if spec.in_force(day)}
         newest: dict[tuple[TableKind, Setting | None], TableSpec] = {}
         for spec in sorted(self.specs, key=lambda one: one.valid_from):

@@ -83,6 +83,42 @@ class EvaluationFacts(Struct, frozen=True, kw_only=True):
     separate_work_documented: bool | None = None
 
 
+class HistoryLine(Struct, frozen=True, kw_only=True):
+    """A service of the same patient on another encounter, as far as rules need it."""
+
+    code: str
+    date_of_service: date
+    rendering_provider_npi: str | None = None
+    group_npi: str | None = None
+    specialty: str | None = None
+    modifiers: tuple[str, ...] = ()
+    face_to_face: bool = True
+
+
+class PeerMeasure(Struct, frozen=True, kw_only=True):
+    """A provider's count beside the peers': `hits` of `trials`, the peers' rates as mean and 90th percentile in
+    parts of a million, over `peers` providers of one specialty, setting and new/established mix in twelve months.
+    """
+
+    name: str
+    hits: int
+    trials: int
+    peers: int
+    peer_mean_ppm: int
+    peer_90th_ppm: int
+    peer_95th_ppm: int | None = None
+    pair: tuple[str, str] | None = None
+
+
+class DrgFacts(Struct, frozen=True, kw_only=True):
+    """A stay's group and the group it would have without each single secondary diagnosis (complication)."""
+
+    drg: str
+    without: Mapping[str, str] = msgspec.field(default_factory=dict)
+    length_of_stay_days: int = 0
+    expected_stay_days: int = 0
+
+
 class EncounterFacts(Struct, frozen=True, kw_only=True):
     """An encounter or claim. `diagnoses` are in the provider's order, the first one first-listed or principal."""
 
@@ -98,10 +134,13 @@ class EncounterFacts(Struct, frozen=True, kw_only=True):
     group_npi: str | None = None
     specialty: str | None = None
     payer_id: str | None = None
-    state: str | None = None
     condition_codes: tuple[str, ...] = ()
     bill_type: str | None = None
     present_on_admission: tuple[str, ...] = ()
+    contractor: str | None = None
+    history: tuple[HistoryLine, ...] = ()
+    peer_measures: tuple[PeerMeasure, ...] = ()
+    drg: DrgFacts | None = None
     evaluation: EvaluationFacts | None = None
     note_diagnoses_uncertain: tuple[str, ...] = ()
     note_sides: Mapping[str, str] = msgspec.field(default_factory=dict)

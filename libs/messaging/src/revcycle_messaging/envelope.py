@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -80,7 +81,7 @@ def read_headers(headers: Mapping[str, str]) -> Envelope:
             subject=headers["ce_subject"],
             time=datetime.fromisoformat(headers["ce_time"]),
             sequence=int(headers["ce_sequence"]),
-            tenant_id=UUID(headers["ce_tenantid"]),
+            tenant_id=_tenant(headers["ce_tenantid"]),
             correlation_id=headers.get("ce_correlationid"),
             causation_id=UUID(causation) if causation else None,
             depends_on=tuple(parse_depends_on(headers.get("ce_dependson", ""))),
@@ -90,6 +91,12 @@ def read_headers(headers: Mapping[str, str]) -> Envelope:
         raise BadSeal(f"header {missing.args[0]} is missing") from None
     except ValueError:
         raise BadSeal("a header is not of its form") from None
+
+
+@lru_cache(maxsize=1024)
+def _tenant(text: str) -> UUID:
+    """Tenants are few and come with every event."""
+    return UUID(text)
 
 
 def parse_depends_on(text: str) -> Iterable[DependsOn]:

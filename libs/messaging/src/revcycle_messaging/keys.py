@@ -27,8 +27,8 @@ class KeyRing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ciphers: dict[tuple[str, str, str], AESGCM] = {}
-        self._active: dict[tuple[str, str], str] = {}
+        self._ciphers: dict[tuple[UUID, str, str], AESGCM] = {}
+        self._active: dict[tuple[UUID, str], str] = {}
         self.granted: frozenset[str] = frozenset()
         self.reload()
 
@@ -39,31 +39,30 @@ class KeyRing:
         except (OSError, ValueError) as failure:
             raise MissingKey(f"key ring {self._path.name} cannot be read: {type(failure).__name__}") from None
         self.granted = frozenset(ring["granted"])
-        for tenant, purposes in ring["tenants"].items():
+        for text, purposes in ring["tenants"].items():
+            tenant = UUID(text)
             for purpose, keys in purposes.items():
                 self._active[tenant, purpose] = keys["active"]
-                for key_id, text in keys["keys"].items():
-                    self._ciphers[tenant, purpose, key_id] = AESGCM(base64.b64decode(text))
+                for key_id, key in keys["keys"].items():
+                    self._ciphers[tenant, purpose, key_id] = AESGCM(base64.b64decode(key))
 
     def active(self, tenant_id: UUID, purpose: str) -> tuple[str, AESGCM]:
         """The key id and cipher new data is sealed with; MissingKey when there is none."""
-        tenant = str(tenant_id)
-        if (tenant, purpose) not in self._active:
+        if (tenant_id, purpose) not in self._active:
             self.reload()
-        key_id = self._active.get((tenant, purpose))
+        key_id = self._active.get((tenant_id, purpose))
         if key_id is None:
-            raise MissingKey(f"no {purpose} key for tenant {tenant}")
-        return key_id, self._ciphers[tenant, purpose, key_id]
+            raise MissingKey(f"no {purpose} key for tenant {tenant_id}")
+        return key_id, self._ciphers[tenant_id, purpose, key_id]
 
     def cipher(self, tenant_id: UUID, purpose: str, key_id: str) -> AESGCM:
         """The cipher of one key, active or retired; MissingKey when the ring has it not, even after a reload."""
-        tenant = str(tenant_id)
-        found = self._ciphers.get((tenant, purpose, key_id))
+        found = self._ciphers.get((tenant_id, purpose, key_id))
         if found is None:
             self.reload()
-            found = self._ciphers.get((tenant, purpose, key_id))
+            found = self._ciphers.get((tenant_id, purpose, key_id))
         if found is None:
-            raise MissingKey(f"no {purpose} key {key_id[:16]!r} for tenant {tenant}")
+            raise MissingKey(f"no {purpose} key {key_id[:16]!r} for tenant {tenant_id}")
         return found
 
 

@@ -157,6 +157,7 @@ class Relay:
             ending = self._stopping.is_set() or not leading
             rows = [] if ending else await self._read(connection)
             if rows:
+                reach("relay_before_send")
                 self._in_flight.append(_Round(rows, asyncio.create_task(_send(producer, rows))))
             if self._in_flight and (not rows or len(self._in_flight) >= self._settings.depth):
                 await self._settle(connection, self._in_flight[0])

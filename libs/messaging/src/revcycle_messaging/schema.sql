@@ -69,6 +69,39 @@ BEGIN
     END IF;
 END $$;
 
+-- SHA-256 over the digests of a day's events in order; the export computes the same from its file.
+CREATE FUNCTION messaging.archive_digest(wanted date) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT encode(sha256(coalesce(string_agg(sha256(convert_to(
+        seq || '|' || tenant_id || '|' || topic || '|' || key || '|' || sequence || '|' || event_id
+            || E'\n' || headers || E'\n', 'UTF8') || payload), ''::bytea ORDER BY seq), ''::bytea)), 'hex')
+    FROM messaging.archive WHERE day = wanted
+$$;
+
+-- For the owner: let a day go once its export holds exactly what the day holds.
+CREATE FUNCTION messaging.detach_archive_day(
+    gone date, expected_events bigint, expected_digest text, remove boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    partition_name text := 'archive_' || to_char(gone, 'YYYYMMDD');
+    events bigint;
+BEGIN
+    IF to_regclass('messaging.' || partition_name) IS NULL THEN
+        RAISE EXCEPTION 'the archive has no day %', gone;
+    END IF;
+    EXECUTE format('LOCK TABLE messaging.%I IN SHARE MODE', partition_name);
+    SELECT count(*) INTO events FROM messaging.archive WHERE day = gone;
+    IF events <> expected_events OR messaging.archive_digest(gone) <> expected_digest THEN
+        RAISE EXCEPTION 'the archive of % holds % events and is not what was exported (% events)',
+            gone, events, expected_events;
+    END IF;
+    EXECUTE format('ALTER TABLE messaging.archive DETACH PARTITION messaging.%I', partition_name);
+    IF remove THEN
+        EXECUTE format('DROP TABLE messaging.%I', partition_name);
+    END IF;
+END $$;
+REVOKE ALL ON FUNCTION messaging.detach_archive_day(date, bigint, text, boolean) FROM PUBLIC;
+
 -- One small row per key a consumer has seen, never dropped: the truth about duplicates, gaps and parked keys.
 -- run_start and run_end are the last offered run; they let one upsert lock, judge and advance in a single round trip.
 CREATE TABLE messaging.stream (

@@ -34,6 +34,13 @@ class NoteErased(Event, type="revcycle.testing.NoteErased.v1", topic="revcycle.t
     note_id: Clear[str]
 
 
+class NoteCopied(Event, type="revcycle.testing.NoteCopied.v1", topic="revcycle.testing-copies.v1", key="note_id"):
+    """What a handler of the tests emits for each note, so that outgoing events can be counted too."""
+
+    note_id: Clear[str]
+    number: Clear[int]
+
+
 async def install_chassis(owner_url: str, service_role: str) -> None:
     """Create the chassis tables as a service's migration would."""
     connection = await asyncpg.connect(owner_url)

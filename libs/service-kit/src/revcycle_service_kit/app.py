@@ -10,9 +10,11 @@ from fastapi.routing import APIRoute
 from revcycle_messaging import DatabaseRefused, OutboxFull, Transient
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from revcycle_service_kit.context import ServiceContext, ServiceParts
 from revcycle_service_kit.health import Health, health_router
+from revcycle_service_kit.json_rules import check_json_body
 from revcycle_service_kit.middleware import EdgeMiddleware
 from revcycle_service_kit.operations import operations_router
 from revcycle_service_kit.problems import (
@@ -53,7 +55,7 @@ def create_base_app(context: ServiceContext, parts: ServiceParts) -> FastAPI:
         description=parts.description,
         version="1",
         generate_unique_id_function=lambda route: route.name,
-        dependencies=[Depends(refuse_unknown_parameters)],
+        dependencies=[Depends(refuse_unknown_parameters), Depends(check_json_body)],
     )
     app.state.context = context
     app.state.health = Health()
@@ -87,7 +89,19 @@ async def _answer_http(request: Request, failure: Exception) -> Response:
         kind = _BY_STATUS.get(failure.status_code)
         problem = kind(_detail(failure)) if kind else _Other(failure.status_code)
     problem.headers.update(failure.headers or {})
+    if failure.status_code == 405:
+        problem.headers["Allow"] = ", ".join(_methods_of(request))
     return problem_response(problem, _request_id(request))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method some route has for the path; the framework names those of the first route only."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _detail(failure: HTTPException) -> str:

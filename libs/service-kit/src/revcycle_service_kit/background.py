@@ -22,6 +22,7 @@ class BackgroundWorker:
         self._context = context
         self._stopping = asyncio.Event()
         self._connection: Any = None
+        self._holds_lock = False
 
     def stop(self) -> None:
         """Finish the call in hand, then return from ``run``."""
@@ -46,34 +47,27 @@ class BackgroundWorker:
                     self._context.log.error("background work failed", exc_info=failure, name=self._work.name)
                 await wait_for_event(self._stopping, pause)
         finally:
-            await self._resign()
+            self._resign()
 
     async def _leads(self) -> bool:
         """Whether this instance holds the lock; a lock lives as long as its connection, which is asked each time."""
-        if self._connection is not None:
-            try:
-                with translated_errors():
-                    await self._connection.execute("SELECT 1")
-                return True
-            except MessagingError:
-                await self._resign()
-                raise
-        connection = await self._context.database.direct_connection(f"{self._work.name}-leader")
+        if self._connection is None:
+            self._connection = await self._context.database.direct_connection(f"{self._work.name}-leader")
         try:
             with translated_errors():
-                leads: bool = await connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, zlib.crc32(self._work.name.encode()) & 0x7FFFFFFF
-                )
+                if self._holds_lock:
+                    await self._connection.execute("SELECT 1")
+                else:
+                    self._holds_lock = await self._connection.fetchval(
+                        "SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, zlib.crc32(self._work.name.encode()) >> 1
+                    )
         except BaseException:
-            connection.terminate()
+            self._resign()
             raise
-        if leads:
-            self._connection = connection
-        else:
-            await connection.close(timeout=2)
-        return leads
+        return self._holds_lock
 
-    async def _resign(self) -> None:
-        connection, self._connection = self._connection, None
+    def _resign(self) -> None:
+        """Drop the connection, and with it the lock."""
+        connection, self._connection, self._holds_lock = self._connection, None, False
         if connection is not None:
             connection.terminate()

@@ -22,6 +22,8 @@ from revcycle_service_kit.problems import Problem
 _OURS: Final = "revcycle_"
 _MAX_TEXT: Final = 500
 _MAX_FRAMES: Final = 12
+_FLOOD_SECONDS: Final = 10.0
+_FLOOD_WORDS: Final = 1000
 _ABOUT_LINE: Final = (
     "ts level event logger service instance tenant request_id trace_id span_id dropped exception where because"
 )
@@ -130,6 +132,26 @@ def _render_text(_logger: object, _method: str, event_dict: EventDict) -> str:
     return " ".join([head, *(f"{key}={value}" for key, value in sorted(event_dict.items()))])
 
 
+class FloodGate(logging.Filter):
+    """Lets the same words of a foreign library pass once in ten seconds: a broker that is away says so endlessly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record passes."""
+        if record.name.startswith(_OURS):
+            return True
+        words = (record.name, str(record.msg))
+        if record.created - self._passed_at.get(words, 0.0) < _FLOOD_SECONDS:
+            return False
+        if len(self._passed_at) >= _FLOOD_WORDS:
+            self._passed_at.clear()
+        self._passed_at[words] = record.created
+        return True
+
+
 def configure_logging(
     service: str, instance: str, log_format: str = "json", more_keys: Iterable[str] = ()
 ) -> structlog.stdlib.BoundLogger:
@@ -154,6 +176,7 @@ def configure_logging(
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
+    handler.addFilter(FloodGate())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,7 +79,8 @@ class EdgeMiddleware:
         self._in_work += 1
         self._context.metrics.requests_in_work.set(self._in_work)
         try:
-            await self._answer(exchange, receive, send)
+            with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
+                await self._answer(exchange, receive, send)
         finally:
             self._in_work -= 1
             self._context.metrics.requests_in_work.set(self._in_work)
@@ -121,6 +123,8 @@ class EdgeMiddleware:
         headers["x-request-id"] = exchange.request_id
         if exchange.traceparent is not None:
             headers["traceparent"] = exchange.traceparent
+        if link := exchange.scope["state"].get("next_page"):
+            headers["link"] = f'<{link}>; rel="next"'
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         if exchange.path in ("/docs", "/redoc"):

@@ -7,6 +7,7 @@ statements, and nothing but asyncpg talks to the database. The version stands in
 import argparse
 import io
 import os
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -114,6 +115,7 @@ def history(migrations: str) -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
+@cache
 def head_of(migrations: str) -> str:
     """The newest revision of a service. MigrationError when the history has several ends."""
     heads = history(migrations).get_heads()

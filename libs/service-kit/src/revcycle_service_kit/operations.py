@@ -25,9 +25,9 @@ _FIGURES: Final = """
         (SELECT count(*) FROM messaging.timer WHERE due_at <= $3) AS timers_due
 """
 _JOBS: Final = """
-    SELECT state, count(*) AS jobs FROM messaging.job WHERE state IN ('ready', 'running', 'unknown') GROUP BY state
-    UNION ALL
-    SELECT 'failed', count(*) FROM messaging.job WHERE state = 'failed'
+    SELECT (SELECT count(*) FROM messaging.job WHERE state = 'ready') AS ready,
+        (SELECT count(*) FROM messaging.job WHERE state = 'running') AS running,
+        (SELECT count(*) FROM messaging.job WHERE state = 'unknown') AS unknown
 """
 
 
@@ -78,8 +78,8 @@ async def _read(database: Database, consumer: str, now: datetime) -> tuple[Any, 
     with translated_errors():
         async with database.connection() as connection:
             row = await connection.fetchrow(_FIGURES, consumer, _COUNT_LIMIT, now)
-            jobs = {found["state"]: found["jobs"] for found in await connection.fetch(_JOBS)}
-    return row, {"ready": 0, "running": 0, "unknown": 0, **jobs}
+            jobs = dict(await connection.fetchrow(_JOBS) or {})
+    return row, jobs
 
 
 async def _lag(consumer: Consumer | None) -> int | None:

@@ -87,13 +87,15 @@ def _untagged(tag: str, value: Any) -> Scalar:
 class PageRequest:
     """What a client asked for: how many, and behind which position."""
 
-    def __init__(self, limit: int, page_token: str | None, keys: KeyRing, tenant_id: UUID, scope: str) -> None:
+    def __init__(self, limit: int, page_token: str | None, request: Request, caller: Caller) -> None:
         self.limit = limit
         self.fetch_limit = limit + 1
         self._page_token = page_token
-        self._keys = keys
-        self._tenant_id = tenant_id
-        self._scope = scope
+        self._request = request
+        self._keys: KeyRing = request.app.state.context.keyring
+        self._tenant_id = caller.tenant_id
+        filters = sorted(item for item in request.query_params.multi_items() if item[0] not in ("limit", "page_token"))
+        self._scope = f"{request.url.path}\n{filters}"
 
     def after(self) -> tuple[Scalar, ...] | None:
         """The position to go on behind, None for the first page. Raises BadRequest for a cursor that is not ours."""
@@ -107,6 +109,9 @@ class PageRequest:
         token = None
         if len(items) > self.limit:
             token = encode_cursor(position(kept[-1]), self._keys, self._tenant_id, self._scope)
+            # The door makes a Link header of it, for clients that follow links.
+            url = self._request.url.include_query_params(page_token=token)
+            self._request.state.next_page = f"{url.path}?{url.query}"
         return Page(items=kept, next_page_token=token)
 
 
@@ -117,9 +122,7 @@ async def page_request(
     page_token: Annotated[str | None, Query(description="`next_page_token` of the former page")] = None,
 ) -> PageRequest:
     """The page a request asks for."""
-    filters = sorted(item for item in request.query_params.multi_items() if item[0] not in ("limit", "page_token"))
-    scope = f"{request.url.path}\n{filters}"
-    return PageRequest(limit, page_token, request.app.state.context.keyring, caller.tenant_id, scope)
+    return PageRequest(limit, page_token, request, caller)
 
 
 PageParameters = Annotated[PageRequest, Depends(page_request)]

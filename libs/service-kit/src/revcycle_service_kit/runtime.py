@@ -68,6 +68,8 @@ class ApiServer:
             access_log=False,
             lifespan="off",
             server_header=False,
+            # Longer than clients keep idle connections, or a request may meet a closing one.
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, int(drain_seconds * 0.8)),
         )
         self._server = _Server(config)
@@ -158,6 +160,7 @@ class Runtime:
     async def stop(self) -> None:
         """Stop in order, within the budget; what does not end in time is cancelled, its transaction rolls back."""
         self._health.draining = True
+        await asyncio.sleep(self._context.settings.drain_notice_seconds)
         deadline = time.monotonic() + self._context.settings.drain_seconds
         intake = [name for name in self._components if name != "relay"]
         for name in intake:

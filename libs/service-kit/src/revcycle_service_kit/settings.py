@@ -18,6 +18,7 @@ class ServiceSettings(BaseSettings):
         database_owner_url: address with the owning role; only ``migrate`` needs it.
         business_date: pins the business date (demos); absent: the real one.
         drain_seconds: how long a terminated process may finish what it has in hand.
+        drain_notice_seconds: how long it says "not ready" before it closes its port (for load balancers).
         http_concurrency: requests in work at once; more are answered 503.
     """
 
@@ -39,6 +40,7 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "text"] = "json"
     ca_file: Path | None = None
     drain_seconds: float = Field(default=25, gt=0)
+    drain_notice_seconds: float = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _name_the_instance(self) -> Self:

@@ -24,6 +24,7 @@ PROBLEMS: Final = {
     "submission_unresolved": "The payer has not answered the last submission: wait for its answer.",
     "payer_control_number_missing": "A replacement or void names the payer's control number; none has come yet.",
     "not_submitted": "The claim has not gone out; it is sent by itself once its holds are cleared.",
+    "too_many_submissions": "The claim was sent too often; talk to the payer instead.",
     "would_be_held": "The claim would be held: clear what errors name, then send it again.",
     "not_in_preparation": "Only a claim that has not gone out can be held or released.",
     "already_resolved": "The work item is resolved already.",

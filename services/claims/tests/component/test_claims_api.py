@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from revcycle_events import ClaimSubmitted
+from revcycle_events import EncounterCancelled, EncounterNotBillable
 from revcycle_messaging import DatabaseRefused
 from revcycle_messaging.testing import TENANT
 
@@ -434,11 +434,67 @@ async def test_facts_that_arrive_at_the_same_moment_find_each_other(ready, world
     assert await ready.value("SELECT count(*) FROM claims.submission") == 10
 
 
-async def test_a_submission_says_what_it_was_decided_on(ready, world):
-    """ClaimSubmitted carries all an 837P needs and names patient, encounter and coding events as prerequisites."""
+async def test_an_unprocessable_denial_is_answered_by_a_new_claim(ready, world):
+    """MA130: no appeal and no replacement of the old claim; the denial of the first does not stick to the second."""
     await ready.consume(world.visit("a"))
-    row = (await ready.fetch("SELECT headers FROM messaging.outbox WHERE headers LIKE '%ClaimSubmitted%'"))[0]
-    for topic in ("patients", "encounters", "codings"):
-        assert f"revcycle.{topic}.v1/" in row["headers"]
-    assert str(world.id("encounter", "a")) in row["headers"]
-    assert ClaimSubmitted.contract.topic == "revcycle.claims.v1"
+    claim_id, biller = world.claim_id("a"), ready.client("biller")
+    lines = [(1, 10_000, (("CO", "16", 10_000),)), (2, 2_500, (("CO", "16", 2_500),))]
+    denied = world.remitted("a", lines)
+    remarked = [line.model_copy(update={"rarcs": ["MA130"]}) for line in denied.lines]
+    await ready.consume(
+        [
+            world.adjudicated("a", "unprocessable"),
+            world.remittance("T1", [denied.model_copy(update={"lines": remarked})]),
+        ]
+    )
+    task = (await biller.get(f"/v1/tasks?kind=claim_denied&claim_id={claim_id}")).json()["items"][0]
+    assert "NEW claim" in task["remedy"] and "MA130" in task["cause"]
+    sent = await submit(biller, claim_id, "1", "a", confirm_unchanged=True)
+    assert sent.status_code == 201, sent.text
+    assert (sent.json()["outcome"], sent.json()["money"]["open_cents"]) == (None, 12_500)
+    await ready.consume([world.remittance("T2", [world.remitted("a", chain=2)])])
+    claim = await ready.outcome(claim_id)
+    assert (claim["outcome"], claim["open_cents"]) == ("paid", 0)
+    await ready.check_books()
+
+
+async def test_a_coverage_that_is_corrected_releases_the_claim(ready, world):
+    """Held for want of coverage on the date; the correction sends it without anybody calling here."""
+    world.patient("a")
+    cover = world.coverage("a", effective_to=date(2026, 2, 1))
+    world.coded("a", depends_on=[world.documented("a", depends_on=[cover.reference]).reference])
+    await ready.consume(world.log[2:])
+    claim_id = world.claim_id("a")
+    assert (await ready.outcome(claim_id))["outcome"] == "held"
+    await ready.consume([world.coverage("a")])
+    claim = await ready.outcome(claim_id)
+    assert (claim["state"], claim["waiting_for"]) == ("submitted", "transmission")
+    assert await ready.fetch("SELECT 1 FROM claims.task WHERE state = 'open'") == []
+
+
+async def test_what_is_not_billed_says_so_and_may_come_back(ready, world):
+    """Not billable closes the claim without a cent; a coding after all sends it; a cancellation is then a decision."""
+    encounter_id = world.id("encounter", "a")
+    world.patient("a")
+    world.coverage("a")
+    world.documented("a")
+    not_billable = EncounterNotBillable(
+        encounter_id=encounter_id,
+        billing_side="professional",
+        coding_version=1,
+        decided_by="coder",
+        reason="no service",
+    )
+    first = world.tell(not_billable, encounter=encounter_id)
+    await ready.consume(world.log[2:])
+    claim_id = first.cause.derive("claim:professional")
+    assert (await ready.outcome(claim_id))["outcome"] == "not_billable"
+    assert await ready.ledger() == []
+    await ready.consume([world.coded("a", version=2)])
+    assert (await ready.outcome(claim_id))["state"] == "submitted"
+    cancelled = EncounterCancelled(
+        encounter_id=encounter_id, patient_id=world.id("patient", "a"), facility_npi="1234567893", reason="error"
+    )
+    await ready.consume([world.tell(cancelled, encounter=encounter_id)])
+    tasks = (await ready.client("biller").get("/v1/tasks?state=open")).json()["items"]
+    assert [(item["kind"], item["cause"]) for item in tasks] == [("changed_after_submission", "encounter_cancelled")]

@@ -4,6 +4,9 @@ import random
 from datetime import date
 
 import pytest
+from revcycle_claims.bootstrap import build
+from revcycle_events import ClaimSubmitted
+from revcycle_service_kit.testing import eventually, running_service
 
 pytestmark = pytest.mark.component
 
@@ -165,3 +168,26 @@ async def test_chunk_size_and_repeated_delivery_do_not_matter(make_service, worl
         versions = await service.fetch("SELECT claim_id, version FROM claims.claim ORDER BY 1")
         seen.append((await state_of(service, world), [*map(tuple, events)], [*map(tuple, versions)]))
     assert seen[0] == seen[1] == seen[2]
+
+
+async def test_the_whole_process_carries_a_visit_from_topic_to_topic(postgresql, tmp_path, world):
+    """Consumer, timers and relay together: events in, the set-up last, ClaimSubmitted out, nothing left in flight."""
+    async with running_service(
+        build, postgresql, tmp_path, run=("consumer", "relay", "timers"), business_date=date(2026, 9, 30)
+    ) as service:
+        log = [*world.visit("ann"), world.payer(), world.facility()]
+        await service.feed([(item.event, item.cause) for item in log])
+        await service.drain()
+        rows = [{"code": code, "effective_from": "2026-01-01", "price_cents": 5} for code in ("X0001", "X0002")]
+        answer = await service.client("integration").post("/v1/fee-schedules", json={"name": "standard", "rows": rows})
+        assert answer.status_code == 201
+        await eventually(lambda: service.published(ClaimSubmitted), what="a submission")
+        await service.drain()
+        submitted = service.published(ClaimSubmitted)[0]
+        assert (submitted.event.charge_cents, submitted.event.encounter_number) == (10, "E-ann")
+        assert len(submitted.event.patient_control_number) <= 17
+        assert {item.topic.split(".")[1] for item in submitted.envelope.depends_on} == {
+            "patients",
+            "encounters",
+            "codings",
+        }

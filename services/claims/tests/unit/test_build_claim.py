@@ -20,7 +20,7 @@ from revcycle_claims.domain.slots import (
     primary_coverage,
 )
 from revcycle_events import Address, CodedService, CoveragePolicy, PatientDetails, RenderingProvider
-from revcycle_messaging.testing import START
+from revcycle_messaging.testing import START, TENANT
 
 NPI, RENDERING = "1234567893", "1679576722"
 ENCOUNTER, PATIENT = UUID(int=1), UUID(int=2)
@@ -173,7 +173,7 @@ def test_a_past_decision_gives_the_same_bytes_again() -> None:
     """The stored input is enough to decide again; input and output are the same to the byte."""
     for case in (inputs(), inputs(facility=None, prices=())):
         output = build_claim(case)
-        decision = make_decision(UUID(int=1), UUID(int=2), ("claim-draft", "build-claim", "1"), case, output, START)
+        decision = make_decision(TENANT, UUID(int=2), (1,), ("claim-draft", "build-claim", "1"), case, output, START)
         again = BuildInputs.model_validate_json(decision.input_text)
         assert sha256_of(again) == decision.input_hash
         assert build_claim(again).model_dump_json() == decision.output_text

@@ -324,3 +324,7 @@ async def test_every_operation_explains_itself(service: ServiceUnderTest) -> Non
     assert len(ours) >= 10
     for path, method, operation in ours:
         assert operation.get("summary") and operation.get("description"), (method, path)
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]["application/json"]
+            schema = document["components"]["schemas"].get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+            assert "example" in content or "example" in schema, (method, path)

@@ -294,6 +294,10 @@ async def test_every_operation_explains_itself(service: ServiceUnderTest) -> Non
     assert len(ours) >= 19
     for path, method, operation in ours:
         assert operation.get("summary") and operation.get("description"), (method, path)
+        if "requestBody" in operation:
+            content = operation["requestBody"]["content"]["application/json"]
+            schema = document["components"]["schemas"].get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+            assert "example" in content or "example" in schema, (method, path)
     intake = document["paths"]["/v1/intake"]["post"]["requestBody"]["content"]["application/json"]
     assert intake["example"]["encounters"][0]["format"] == "revcycle.encounter-file.v1"
     assert "$ref" not in str(intake["schema"])

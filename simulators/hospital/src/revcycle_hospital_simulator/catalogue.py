@@ -77,59 +77,91 @@ PLACES: Final = ("11", "11", "11", "11", "11", "11", "22", "22", "20", "49")
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A service that may come on top of the visit; ``sided``: with RT or LT."""
+    """A service that may come on top of the visit; ``modifier``: the side it is for."""
 
     code: str
     units_max: int = 1
-    sided: bool = False
+    modifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a patient comes: what is found and what may be done. ``told`` is how the note begins."""
+    """Why a patient comes. ``told`` is how the note begins; ``findings`` are lists of diagnoses that go together, most
+    important first; ``extras`` is what may be done; ``sex``: of those who come for it (None: of either)."""
 
     told: str
-    diagnoses: tuple[str, ...]
+    findings: tuple[tuple[str, ...], ...]
     extras: tuple[Extra, ...]
+    sex: str | None = None
 
 
 VISIT_CODES: Final = ("G0463", "T1015")
 
 REASONS: Final = (
-    Reason("Blood pressure check.", ("I10", "E78.5", "E78.00", "I25.10", "I48.91"), (Extra("G0446"), Extra("G2211"))),
+    Reason(
+        "Blood pressure check.",
+        (("I10", "E78.5"), ("I25.10", "I10", "E78.00"), ("I48.91", "I10")),
+        (Extra("G0446"), Extra("G2211")),
+    ),
     Reason(
         "Diabetes follow-up.",
-        ("E11.9", "E11.65", "E11.42", "E78.5", "I10"),
+        (("E11.9", "I10", "E78.5"), ("E11.65", "I10"), ("E11.42", "E78.5")),
         (Extra("G0108", 2), Extra("G0109", 4), Extra("G0270", 2)),
     ),
     Reason(
-        "Knee pain.",
-        ("M17.11", "M17.12", "M25.561", "M25.562"),
-        (Extra("L1830", 1, True), Extra("J3301", 4), Extra("J1010", 40)),
+        "Pain in the right knee.",
+        (("M17.11",), ("M25.561",)),
+        (Extra("L1830", 1, "RT"), Extra("J3301", 4), Extra("J1010", 40)),
     ),
-    Reason("Back pain.", ("M54.50", "M54.2", "M54.16"), (Extra("J1885", 2), Extra("J1100", 8), Extra("J3301", 4))),
+    Reason(
+        "Pain in the left knee.",
+        (("M17.12",), ("M25.562",)),
+        (Extra("L1830", 1, "LT"), Extra("J3301", 4), Extra("J1010", 40)),
+    ),
+    Reason(
+        "Back pain.",
+        (("M54.50",), ("M54.2",), ("M54.16", "M54.2")),
+        (Extra("J1885", 2), Extra("J1100", 8), Extra("J3301", 4)),
+    ),
     Reason(
         "Cough and sore throat.",
-        ("J06.9", "J20.9", "J45.909", "J44.9", "J02.9", "J01.90", "J30.9", "R05.9"),
+        (("J06.9",), ("J20.9",), ("J45.909",), ("J44.9",), ("J02.9", "J30.9"), ("J01.90",), ("R05.9",)),
         (Extra("J0696", 4), Extra("J1100", 8)),
     ),
-    Reason("Weight counselling.", ("E66.9", "E66.811", "Z68.35", "Z68.31"), (Extra("G0447", 2), Extra("G0446"))),
-    Reason("Low mood.", ("F41.1", "F41.9", "F32.A", "F33.1", "G47.33"), (Extra("G0444"), Extra("G2211"))),
+    Reason("Weight counselling.", (("E66.9", "Z68.35"), ("E66.811", "Z68.31")), (Extra("G0447", 2), Extra("G0446"))),
+    Reason("Low mood.", (("F41.1", "G47.33"), ("F41.9",), ("F32.A",), ("F33.1",)), (Extra("G0444"), Extra("G2211"))),
     Reason(
         "Yearly wellness visit.",
-        ("Z00.00", "Z23", "Z12.5", "Z12.11", "Z13.31", "Z13.39"),
-        (Extra("G0439"), Extra("G0008"), Extra("G0009"), Extra("G0442"), Extra("G0444"), Extra("G0103")),
+        (("Z00.00", "Z23", "Z13.31"), ("Z00.00", "Z12.11", "Z13.39"), ("Z00.00", "E55.9")),
+        (Extra("G0439"), Extra("G0008"), Extra("G0009"), Extra("G0442"), Extra("G0444")),
     ),
-    Reason("Screening examination.", ("Z01.419", "Z12.31", "Z23"), (Extra("G0101"), Extra("Q0091"), Extra("G0010"))),
-    Reason("Tiredness.", ("D50.9", "D51.0", "E53.8", "R53.83", "E03.9", "E55.9"), (Extra("J3420"), Extra("G2211"))),
-    Reason("Ankle injury.", ("S93.401A", "S82.61XA"), (Extra("L1902", 1, True), Extra("E0114"), Extra("J1885", 2))),
-    Reason("Numb hand.", ("G56.01", "G56.02", "S63.501A"), (Extra("L3908", 1, True), Extra("A4565"))),
-    Reason("Stomach ache.", ("K21.9", "K59.00", "R10.13"), (Extra("G2211"), Extra("Q3014"))),
-    Reason("Skin rash.", ("L20.9", "L30.9", "L03.115", "B35.1", "L60.0"), (Extra("J0696", 4), Extra("A4550"))),
-    Reason("Burning on urination.", ("N39.0", "R30.0", "N18.31"), (Extra("J0696", 4), Extra("G2211"))),
-    Reason("Headache.", ("G43.909", "R51.9"), (Extra("J1885", 4), Extra("J1100", 8))),
-    Reason("Allergic reaction.", ("T78.40XA", "J30.9"), (Extra("J0171", 3), Extra("J1100", 8))),
-    Reason("Foot pain.", ("M79.671", "M72.2", "M10.9"), (Extra("J3301", 4), Extra("G2211"))),
+    Reason(
+        "Screening for breast and cervical cancer.",
+        (("Z01.419", "Z12.31"), ("Z12.31",)),
+        (Extra("G0101"), Extra("Q0091")),
+        sex="F",
+    ),
+    Reason("Screening for prostate cancer.", (("Z12.5",),), (Extra("G0102"), Extra("G0103")), sex="M"),
+    Reason(
+        "Tiredness.",
+        (("D50.9",), ("D51.0", "E53.8"), ("R53.83",), ("E03.9", "E55.9")),
+        (Extra("J3420"), Extra("G2211")),
+    ),
+    Reason(
+        "Injury of the right ankle.",
+        (("S93.401A",), ("S82.61XA",)),
+        (Extra("L1902", 1, "RT"), Extra("E0114"), Extra("J1885", 2)),
+    ),
+    Reason("Numb right hand.", (("G56.01",), ("S63.501A",)), (Extra("L3908", 1, "RT"), Extra("A4565"))),
+    Reason("Numb left hand.", (("G56.02",),), (Extra("L3908", 1, "LT"), Extra("A4565"))),
+    Reason("Stomach ache.", (("K21.9",), ("K59.00",), ("R10.13",)), (Extra("G2211"), Extra("Q3014"))),
+    Reason(
+        "Skin rash.", (("L20.9",), ("L30.9",), ("L03.115",), ("B35.1", "L60.0")), (Extra("J0696", 4), Extra("A4550"))
+    ),
+    Reason("Burning on urination.", (("N39.0",), ("R30.0",)), (Extra("J0696", 4), Extra("G2211"))),
+    Reason("Headache.", (("G43.909",), ("R51.9",)), (Extra("J1885", 4), Extra("J1100", 8))),
+    Reason("Allergic reaction.", (("T78.40XA", "J30.9"), ("J30.9",)), (Extra("J0171", 3), Extra("J1100", 8))),
+    Reason("Foot pain.", (("M79.671",), ("M72.2",), ("M10.9",)), (Extra("J3301", 4), Extra("G2211"))),
 )
 
 # Diagnoses that a coder must not let through: nobody assigns them, and headers with finer codes below them.

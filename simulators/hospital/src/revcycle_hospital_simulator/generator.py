@@ -116,9 +116,10 @@ def _visit(occasion: Occasion, index: int) -> Visit:
     random, business_date = occasion.random, occasion.business_date
     payer_id = random.choice(benefit_plan.PAYER_IDS)
     reason = random.choice(REASONS)
-    diagnoses = tuple(random.sample(reason.diagnoses, random.randint(1, min(3, len(reason.diagnoses)))))
+    found = random.choice(reason.findings)
+    diagnoses = found[: random.randint(1, len(found))]
     number = f"DEMO{occasion.seed}-{index:07d}"
-    patient = _patient(random, index, business_date)
+    patient = _patient(random, index, reason.sex or random.choice("FM"), business_date)
     return Visit(
         encounter_number=number,
         facility_npi=FACILITY_NPI,
@@ -134,13 +135,13 @@ def _visit(occasion: Occasion, index: int) -> Visit:
     )
 
 
-def _patient(random: Random, index: int, business_date: date) -> Patient:
+def _patient(random: Random, index: int, sex: str, business_date: date) -> Patient:
     age_days = random.randint(18 * 366, 90 * 365)
     person = Person(
         last_name=f"Testperson-{index:07d}",
         first_name=random.choice(FIRST_NAMES),
         birth_date=business_date - timedelta(days=age_days),
-        sex=random.choice("FM"),
+        sex=sex,
     )
     # 555-0100 to 555-0199 are kept free for fiction.
     return Patient(f"MRN{index:07d}", person, f"555-01{index % 100:02d}", f"{index + 1} Example Street")
@@ -166,7 +167,7 @@ def _services(random: Random, reason: Reason, diagnoses: int) -> tuple[Service, 
                 code=extra.code,
                 units=random.randint(1, extra.units_max),
                 diagnosis_pointers=_pointers(random, diagnoses),
-                modifiers=(random.choice(("RT", "LT")),) if extra.sided else (),
+                modifiers=(extra.modifier,) if extra.modifier else (),
             )
             for extra in extras
         ),

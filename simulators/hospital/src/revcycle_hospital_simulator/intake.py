@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from revcycle_hospital_simulator.rest import Api, Body
+from revcycle_hospital_simulator.tasks import task_group
 
 FILES_PER_REQUEST_MAX: Final = 500
 _BYTES_PER_REQUEST: Final = 8 * 1024 * 1024
@@ -19,7 +20,6 @@ class IntakeAnswer:
 
     line: int
     encounter_number: str | None
-    facility_npi: str | None
     status: str
     encounter_id: str | None
     state: str | None
@@ -54,7 +54,7 @@ async def send_files(
     """
     places = asyncio.Semaphore(pace.requests_at_once)
     started, sent = time.monotonic(), 0
-    async with asyncio.TaskGroup() as requests:
+    async with task_group() as requests:
         for ordinal, batch in enumerate(_batches(files, pace.files_per_request)):
             if pace.rate_per_second is not None:
                 await asyncio.sleep(max(0.0, started + sent / pace.rate_per_second - time.monotonic()))
@@ -85,15 +85,13 @@ async def _send_batch(
 async def _post(api: Api, batch: Sequence[NumberedFile], key: str) -> list[IntakeAnswer]:
     body = Body.of({"encounters": [file for _, file in batch]})
     answer = await api.call("integration", "registration", "POST", "/v1/intake", body, key=key)
-    return [_read(line, file, result) for (line, file), result in zip(batch, answer.body["results"], strict=True)]
+    return [_read(line, result) for (line, _), result in zip(batch, answer.body["results"], strict=True)]
 
 
-def _read(line: int, file: object, result: dict[str, Any]) -> IntakeAnswer:
-    npi = file.get("facility_npi") if isinstance(file, dict) else None
+def _read(line: int, result: dict[str, Any]) -> IntakeAnswer:
     return IntakeAnswer(
         line=line,
         encounter_number=result["encounter_number"],
-        facility_npi=npi if isinstance(npi, str) else None,
         status=result["status"],
         encounter_id=result.get("encounter_id"),
         state=result.get("state"),

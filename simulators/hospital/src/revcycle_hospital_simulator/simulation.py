@@ -14,6 +14,7 @@ from revcycle_hospital_simulator.intake import IntakeAnswer, Pace, send_files
 from revcycle_hospital_simulator.planting import Correction
 from revcycle_hospital_simulator.rest import Api
 from revcycle_hospital_simulator.staff import Biller, Cashier, Coder, corrections_by_id
+from revcycle_hospital_simulator.tasks import task_group
 from revcycle_hospital_simulator.watch import Board, Calm, in_flight, look
 
 _TURN_SECONDS: Final = 0.25
@@ -72,12 +73,9 @@ class Simulation:
             corrections_by_id(((each.encounter_id, corrections[each.line]) for each in answers), coder, biller)
 
         files = ((line, each.file) for line, each in numbered)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                intake = tasks.create_task(send_files(self.api, files, f"{self.run}-{wave}", self.pace, take_note))
-                tasks.create_task(self._follow(intake, board, coder, biller, cashier))
-        except BaseExceptionGroup as failures:
-            raise _first(failures) from None
+        async with task_group() as tasks:
+            intake = tasks.create_task(send_files(self.api, files, f"{self.run}-{wave}", self.pace, take_note))
+            tasks.create_task(self._follow(intake, board, coder, biller, cashier))
 
     async def _follow(
         self, intake: "asyncio.Task[None]", board: Board, coder: Coder, biller: Biller, cashier: Cashier
@@ -115,10 +113,3 @@ def _human_work(coder: Coder, biller: Biller, cashier: Cashier) -> list[str]:
         "deposits to be posted": cashier.waiting(),
     }
     return [f"hospital: {count} {what}" for what, count in counts.items() if count]
-
-
-def _first(failure: BaseException) -> BaseException:
-    """The first real failure of a group of tasks."""
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return failure

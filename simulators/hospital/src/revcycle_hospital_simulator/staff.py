@@ -45,8 +45,9 @@ class Coder:
             if put.status == 412:
                 return  # Changed since it was read, perhaps by this very request, cut off: look again next time.
             finalised = await self.api.call("coder", "coding", "POST", f"{path}:finalise", also=(409,))
-            if finalised.status == 409 and finalised.code == "has-errors":
-                raise UnexpectedAnswerError("coding finds errors in codes that a coder corrected")
+            if finalised.status == 409 and finalised.body.get("errors"):
+                rules = sorted({str(each["rule"]) for each in finalised.body["errors"]})
+                raise UnexpectedAnswerError(f"coding finds errors in corrected codes: {', '.join(rules)}")
             return
         del self.corrections[encounter_id]
 

@@ -45,7 +45,9 @@ def read_coverage(files: dict[str, bytes]) -> list[Article]:
         kind, prefix = _kind(name)
         rows = rows_of(text_of(files[name]))
         header = [squeezed(cell).lower() for cell in next(rows, [])]
-        places = {column: _place(name, header, column) for column in (f"{prefix}_id", f"{prefix}_version", *_FILES[kind])}
+        places = {
+            column: _place(name, header, column) for column in (f"{prefix}_id", f"{prefix}_version", *_FILES[kind])
+        }
         for row in rows:
             if len(row) < len(header):
                 continue

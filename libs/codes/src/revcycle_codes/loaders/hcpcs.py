@@ -148,4 +148,3 @@ def _dated(code: str, text: str, record: dict[str, str]) -> CodeRow:
     ends = day("HCPCS table", "date_terminated", record["date_terminated"])
     starts = day("HCPCS table", "date_added", record["date_added"])
     return CodeRow(code, text, BILLABLE, starts, ends + timedelta(days=1) if ends else None)
-

@@ -64,7 +64,9 @@ def records(what: str, text: str, expected: Sequence[str], delimiter: str = ",")
         if not row or not any(row):
             continue
         if len(row) != len(expected):
-            raise LayoutError(what, expected[min(len(row), len(expected) - 1)], f"is missing or doubled in row {number}")
+            raise LayoutError(
+                what, expected[min(len(row), len(expected) - 1)], f"is missing or doubled in row {number}"
+            )
         yield dict(zip(expected, row, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Smaller public lists: code editor sections, present-on-admission exemptions, places, reason codes, classifications."""
+"""Smaller public lists: code editor sections, exemptions, places of service, reason codes, classifications."""
 
 from datetime import date, timedelta
 
@@ -72,7 +72,9 @@ def read_mce(content: bytes) -> list[EditorRow]:
         if len(row) < _MCE_COLUMNS:
             raise LayoutError("code editor lists", MCE_HEADER[len(row)], f"is missing in row {number}")
         if row[5] not in ("D", "P"):
-            raise LayoutError("code editor lists", MCE_HEADER[5], f"holds {row[5][:10]!r} in row {number}; expected D or P")
+            raise LayoutError(
+                "code editor lists", MCE_HEADER[5], f"holds {row[5][:10]!r} in row {number}; expected D or P"
+            )
         rows.append(EditorRow(row[2], "" if row[3] == "_" else row[3], row[4], row[5], row[6].strip()))
     if not rows:
         raise LayoutError("code editor lists", MCE_HEADER[0], "is missing: the file is empty")
@@ -115,7 +117,9 @@ def read_reasons(content: bytes) -> list[ReasonRow]:
     rows = []
     for record in records("reason-code table", text_of(content), REASON_HEADER):
         if record["list"] not in ("CARC", "RARC", "GROUP"):
-            raise LayoutError("reason-code table", "list", f"holds {record['list'][:10]!r}; expected CARC, RARC or GROUP")
+            raise LayoutError(
+                "reason-code table", "list", f"holds {record['list'][:10]!r}; expected CARC, RARC or GROUP"
+            )
         ends = day("reason-code table", "end_date", record["end_date"])
         rows.append(
             ReasonRow(

@@ -135,9 +135,7 @@ def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
     while first > 0 and sum(1 for cell in rows[first - 1] if cell.strip()) > 1:
         first -= 1
     width = len(rows[-1])
-    return [
-        squeezed(" ".join(row[column] for row in rows[first:] if column < len(row))) for column in range(width)
-    ]
+    return [squeezed(" ".join(row[column] for row in rows[first:] if column < len(row))) for column in range(width)]
 
 
 def read_fee_table(content: bytes) -> list[FeeRow]:

@@ -119,7 +119,9 @@ class MueRow(Struct, frozen=True, array_like=True):
 
 
 _MUE_TABLE = ("code", "mue_value", "mai", "rationale")
-_MUE_VALUES = re.compile(r"(Practitioner|Outpatient Hospital|Facility Outpatient Hospital|DME Supplier) Services MUE Values")
+_MUE_VALUES = re.compile(
+    r"(Practitioner|Outpatient Hospital|Facility Outpatient Hospital|DME Supplier) Services MUE Values"
+)
 
 
 def read_mue(content: bytes) -> list[MueRow]:
@@ -180,7 +182,9 @@ def read_add_on(content: bytes) -> list[AddOnRow]:
             for record in records("add-on table", text, _ADD_ON_TABLE)
         ]
     reader = rows_of(text, "\t" if "\t" in text.split("\n", 2)[-1] else ",")
-    head = next((row for _, row in zip(range(3), reader, strict=False) if row and row[0].strip() == _ADD_ON_FILE[0]), None)
+    head = next(
+        (row for _, row in zip(range(3), reader, strict=False) if row and row[0].strip() == _ADD_ON_FILE[0]), None
+    )
     if head is None:
         raise LayoutError("add-on file", _ADD_ON_FILE[0], "is missing: no header row")
     require_header("add-on file", head[: len(_ADD_ON_FILE)], _ADD_ON_FILE)

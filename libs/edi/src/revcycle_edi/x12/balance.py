@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
+
 from revcycle_edi.x12.records.claim import DentalClaim, InstitutionalClaim, OtherPayer, ProfessionalClaim, ServiceLine
 from revcycle_edi.x12.records.common import Adjustment
 from revcycle_edi.x12.records.remittance import Remittance, RemittanceClaim

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
 import msgspec
+
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.reader import Limits, SegmentReader, Source
 from revcycle_edi.x12.records.common import (
@@ -115,7 +116,7 @@ class TransactionStart(msgspec.Struct, frozen=True, gc=False):
 
 def parse_envelope(isa: list[str], gs: list[str], delimiters: Delimiters) -> Envelope:
     """ISA and GS elements as a record; without a GS (TA1 alone) the interchange stands for it."""
-    group = gs + _PADDING
+    isa, group = isa + _PADDING, gs + _PADDING
     if gs:
         created_at = parse_timestamp(group[4], group[5])
         control = parse_integer(group[6], digits=9)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import msgspec
+
 from revcycle_edi.x12.errors import X12Error
 
 Severity = Literal["error", "warning", "info"]

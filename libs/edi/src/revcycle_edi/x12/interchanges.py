@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+
 from revcycle_edi.x12.cursor import Cursor, parse_envelope
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.reader import Source

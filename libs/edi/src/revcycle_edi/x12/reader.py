@@ -8,6 +8,7 @@ tolerated and kept by the lossless readers.
 from collections.abc import Iterable, Iterator
 
 import msgspec
+
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.records.common import Delimiters
 

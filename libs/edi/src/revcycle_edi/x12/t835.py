@@ -57,7 +57,6 @@ class _Loop:
         "control_number",
         "dates",
         "drug_remarks",
-        "e",
         "extra",
         "insured",
         "mia",
@@ -69,8 +68,7 @@ class _Loop:
         "remarks",
     )
 
-    def __init__(self, e: list[str]) -> None:
-        self.e = e
+    def __init__(self) -> None:
         self.adjustments: list[Adjustment] = []
         self.amounts: list[QualifiedAmount] = []
         self.contacts: list[Contact] = []
@@ -165,7 +163,7 @@ _STOPS = frozenset(("SVC", "CLP", "LX", "PLB", "SE", "ST", "GE", "GS", "IEA", "I
 
 
 def _read_loop(cursor: Cursor, handlers: dict[str, _Handler]) -> _Loop:
-    loop = _Loop(cursor.e)
+    loop = _Loop()
     while cursor.advance() not in _STOPS:
         handler = handlers.get(cursor.id)
         if handler is not None:
@@ -176,23 +174,25 @@ def _read_loop(cursor: Cursor, handlers: dict[str, _Handler]) -> _Loop:
 
 
 def _line(cursor: Cursor) -> RemittanceLine:
+    e = cursor.e
+    charge, paid = parse_cents(e[2]), parse_cents(e[3])
+    units, submitted_units = parse_optional_quantity(e[5]), parse_optional_quantity(e[7])
     loop = _read_loop(cursor, _LINE)
-    e = loop.e
     qualifier, procedure, modifiers, description = split_procedure(e[1])
     single, start, end = loop.take_date("472"), loop.take_date("150"), loop.take_date("151")
     served = single or start
     submitted = tuple(e[6].split(":")) if e[6] else ()
     return RemittanceLine(
         procedure_code=procedure,
-        charge_cents=parse_cents(e[2]),
-        paid_cents=parse_cents(e[3]),
+        charge_cents=charge,
+        paid_cents=paid,
         procedure_qualifier=qualifier,
         modifiers=modifiers,
         description=description,
         revenue_code=e[4],
-        units_paid=parse_optional_quantity(e[5]),
+        units_paid=units,
         submitted=submitted,
-        submitted_units=parse_optional_quantity(e[7]),
+        submitted_units=submitted_units,
         service_from=served.start if served else None,
         service_to=end.start if end else None,
         adjustments=tuple(loop.adjustments),
@@ -207,8 +207,10 @@ def _line(cursor: Cursor) -> RemittanceLine:
 
 
 def _claim(cursor: Cursor, assigned_number: str) -> RemittanceClaim:
+    e = cursor.e
+    charge, paid, patient_share = parse_cents(e[3]), parse_cents(e[4]), parse_optional_cents(e[5])
+    weight, fraction = parse_optional_quantity(e[12]), parse_optional_quantity(e[13])
     loop = _read_loop(cursor, _CLAIM)
-    e = loop.e
     lines: list[RemittanceLine] = []
     while cursor.id == "SVC":
         lines.append(_line(cursor))
@@ -218,16 +220,16 @@ def _claim(cursor: Cursor, assigned_number: str) -> RemittanceClaim:
     return RemittanceClaim(
         claim_id=e[1],
         status_code=e[2],
-        charge_cents=parse_cents(e[3]),
-        paid_cents=parse_cents(e[4]),
-        patient_responsibility_cents=parse_optional_cents(e[5]),
+        charge_cents=charge,
+        paid_cents=paid,
+        patient_responsibility_cents=patient_share,
         filing_code=e[6],
         payer_claim_control_number=e[7],
         facility_code=e[8],
         frequency_code=e[9],
         drg_code=e[11],
-        drg_weight=parse_optional_quantity(e[12]),
-        discharge_fraction=parse_optional_quantity(e[13]),
+        drg_weight=weight,
+        discharge_fraction=fraction,
         assigned_number=assigned_number,
         adjustments=tuple(loop.adjustments),
         patient=loop.patient,
@@ -279,12 +281,13 @@ def _party(cursor: Cursor) -> RemittanceParty:
 class _Head:
     """Everything of an 835 before the first claim."""
 
-    __slots__ = ("bpr", "currency", "extra", "payee", "payer", "production", "receiver", "trn", "version")
-
     def __init__(self, cursor: Cursor) -> None:
         if cursor.id != "BPR":
             raise cursor.error("835.bpr", "the remittance does not start with its payment", expected="BPR after ST")
-        self.bpr = cursor.e
+        self.bpr = bpr = cursor.e
+        paid = parse_cents(bpr[2])
+        self.paid_cents = -paid if bpr[3] == "D" else paid
+        self.payment_date = _payment_date(bpr[16])
         self.trn: list[str] = []
         self.currency: RawSegment = ()
         self.receiver = self.version = ""
@@ -378,13 +381,12 @@ def _remittance(cursor: Cursor, start: TransactionStart) -> Iterator[Remittance]
         cursor.advance()
     content_sha256 = cursor.take_digest()
     bpr, trn = head.bpr, head.trn
-    paid = parse_cents(bpr[2])
     yield Remittance(
         envelope=start.envelope,
         transaction_control_number=start.control_number,
         content_sha256=content_sha256,
         handling_code=bpr[1],
-        paid_cents=-paid if bpr[3] == "D" else paid,
+        paid_cents=head.paid_cents,
         credit_debit=bpr[3],
         payment_method=bpr[4],
         payment_format=bpr[5],
@@ -392,7 +394,7 @@ def _remittance(cursor: Cursor, start: TransactionStart) -> Iterator[Remittance]
         originating_company_id=bpr[10],
         originating_company_supplement=bpr[11],
         payee_account=_account(bpr, 12),
-        payment_date=_payment_date(bpr[16]),
+        payment_date=head.payment_date,
         trace_number=trn[2],
         payer_trace_id=trn[3],
         trace_supplement=trn[4],

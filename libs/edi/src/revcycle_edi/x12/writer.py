@@ -95,7 +95,7 @@ class TransactionWriter:
         self._group = envelope.group_control_number or envelope.control_number
         _check_control(envelope.control_number, "the interchange control number")
         _check_control(self._group, "the group control number")
-        self.segments: list[str] = [_isa(envelope, interchange_version), self._gs(functional_id)]
+        self.segments: list[str] = [interchange_header(envelope, interchange_version), self._gs(functional_id)]
         self._st_index = -1
         self._transactions = 0
         self._hl = 0
@@ -172,7 +172,8 @@ def _check_control(number: int, name: str) -> None:
         raise X12Error("x12.write.control", f"{name} is out of range", expected="1 to 999999999")
 
 
-def _isa(envelope: Envelope, version: str) -> str:
+def interchange_header(envelope: Envelope, version: str = "00501") -> str:
+    """The ISA as text, written with standard delimiters."""
     sender = code(envelope.sender_id, "ISA06 sender id", 15, required=True)
     receiver = code(envelope.receiver_id, "ISA08 receiver id", 15, required=True)
     sender_qualifier = code(envelope.sender_qualifier, "ISA05 sender qualifier", 2, required=True)
@@ -253,6 +254,7 @@ __all__ = [
     "composite",
     "digits",
     "format_date",
+    "interchange_header",
     "mail_text",
     "quantity_text",
     "write_address",

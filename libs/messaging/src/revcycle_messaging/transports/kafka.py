@@ -261,8 +261,12 @@ async def _partitions(client: AIOKafkaProducer | AIOKafkaConsumer, topic: str) -
     if isinstance(client, AIOKafkaProducer):
         known: set[int] = await client.partitions_for(topic)
         return known
-    await client.topics()
-    partitions: set[int] = client.partitions_for_topic(topic) or set()
+    partitions: set[int] | None = client.partitions_for_topic(topic)
+    if partitions is None:
+        # Without a subscription the library learns of a topic in no public way.
+        await client._client.add_topic(topic)
+        await client._client.force_metadata_update()
+        partitions = client.partitions_for_topic(topic) or set()
     return partitions
 
 

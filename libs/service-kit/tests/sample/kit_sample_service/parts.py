@@ -97,7 +97,7 @@ async def create_quick_note(request: Request, caller: Biller, body: NewNote) -> 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
         note_id = cause.derive("note")
         await uow.execute("INSERT INTO sample.note (note_id, number, title) VALUES ($1, $2, 'q')", note_id, body.number)
-        await uow.execute("SELECT pg_sleep(0.2)")
+        await uow.execute("SELECT pg_sleep(0.5)")
         return Reply(201, Note(note_id=note_id, number=body.number, title="q", version=1))
 
     return await run_command(request, caller, use_case)

@@ -72,6 +72,26 @@ class RouteList(BaseModel):
 class SubmissionView(BaseModel):
     """A submission: where its bytes are and how far the payer's answer has come."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "submission_id": "01990000-0000-7000-8000-000000000001",
+                "claim_id": "01990000-0000-7000-8000-000000000002",
+                "encounter_id": "01990000-0000-7000-8000-000000000003",
+                "payer_id": "REVPAY1",
+                "patient_control_number": "RC00000001",
+                "frequency": "1",
+                "charge_cents": 35000,
+                "state": "unknown",
+                "answer": "none",
+                "interchange_id": "01990000-0000-7000-8000-000000000004",
+                "payer_claim_control_number": None,
+                "submitted_at": "2026-09-30T12:00:00Z",
+                "updated_at": "2026-09-30T12:00:05Z",
+            }
+        }
+    )
+
     submission_id: UUID
     claim_id: UUID
     encounter_id: UUID
@@ -260,6 +280,34 @@ class Equation(BaseModel):
 
 class RemittanceView(BaseModel):
     """A remittance; ``failing`` says why a held one is held."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "remittance_id": "01990000-0000-7000-8000-000000000005",
+                "state": "held",
+                "identity_key": "REVPAY1|TRACE1|2026-09-30|12345|" + "0" * 64,
+                "payer_id": "REVPAY1",
+                "trace_number": "TRACE1",
+                "payment_date": "2026-09-30",
+                "payment_method": "ACH",
+                "paid_cents": 12345,
+                "interchange_id": "01990000-0000-7000-8000-000000000006",
+                "copies": 1,
+                "failing": [
+                    {
+                        "level": "transaction",
+                        "place": "TRN02 TRACE1",
+                        "equation": "sum CLP04 - sum PLB = BPR02",
+                        "left_cents": 12344,
+                        "right_cents": 12345,
+                    }
+                ],
+                "claim_count": 1,
+                "received_at": "2026-09-30T12:00:05Z",
+            }
+        }
+    )
 
     remittance_id: UUID
     state: str = Field(description="published or held")

@@ -40,20 +40,22 @@ class Fetcher:
             now = self._means.new_cause(tenant_id).now
             async with self._means.database.unit_of_work(tenant_id, read_only=True) as uow:
                 every = await routes.every(uow)
+                names = await routes.own_names(uow)
             for route in every:
                 lane = (tenant_id, route.payer_id)
                 if self._next.get(lane, now) <= now and self._lanes.has_room(lane):
                     self._next[lane] = now + timedelta(seconds=route.poll_seconds)
-                    self._lanes.start(lane, partial(self._fetch, tenant_id, route), partial(self._report, lane))
+                    self._lanes.start(lane, partial(self._fetch, tenant_id, route, names), partial(self._report, lane))
 
     async def close(self) -> None:
         """Let what is under way end."""
         await self._lanes.close()
 
-    async def _fetch(self, tenant_id: UUID, route: Route) -> None:
+    async def _fetch(self, tenant_id: UUID, route: Route, names: frozenset[str]) -> None:
+        """Take what is addressed to us and leave the rest to others who share the mailbox."""
         for _ in range(_PAGES_PER_FETCH):
             items = await self._door.fetch(route)
-            ours = [item for item in items if _is_for(route, item)]
+            ours = [item for item in items if _is_for(names, item)]
             if ours:
                 cause = self._means.new_cause(tenant_id)
                 async with self._means.database.unit_of_work(tenant_id) as uow:
@@ -122,7 +124,7 @@ def _read_or_say_why(raw: bytes) -> Reading | Malformed:
         return malformed
 
 
-def _is_for(route: Route, item: MailboxItem) -> bool:
+def _is_for(names: frozenset[str], item: MailboxItem) -> bool:
     """Whether an answer is addressed to us. What cannot be read is taken, so that it is seen and not left lying."""
     name = addressee(item.raw)
-    return name is None or name == route.sender_id.strip()
+    return name is None or name in names

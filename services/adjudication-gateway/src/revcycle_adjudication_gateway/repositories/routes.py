@@ -122,6 +122,12 @@ async def tenants(database: Database) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+async def own_names(uow: UnitOfWork) -> frozenset[str]:
+    """Every sender id the tenant appears or has ever appeared under: answers may still be addressed to it."""
+    rows = await uow.fetch("SELECT sender_id FROM gateway.route UNION SELECT sender_id FROM gateway.control_number")
+    return frozenset(row["sender_id"].strip() for row in rows)
+
+
 async def next_control_number(uow: UnitOfWork, route: Route) -> int:
     """The next ISA13 (and GS06) between us and this receiver. Gaps are harmless, a number used twice is not."""
     number = await uow.fetch_value(

@@ -11,7 +11,10 @@ from revcycle_claims.domain.ledger import LineMoney
 
 
 class Money(BaseModel):
-    """What became of a charge: charge = paid + contractual + other + patient + open, each from its own account."""
+    """What became of a charge: charge = paid + contractual + other + patient + open, each from its own account.
+
+    ``unbalanced_cents``: 0, or the equation does not hold and the books are wrong.
+    """
 
     charge_cents: int
     paid_cents: int
@@ -19,6 +22,7 @@ class Money(BaseModel):
     other_adjustment_cents: int
     patient_cents: int
     open_cents: int
+    unbalanced_cents: int
 
     @classmethod
     def of(cls, money: LineMoney) -> "Money":
@@ -30,6 +34,7 @@ class Money(BaseModel):
             other_adjustment_cents=money.other_adjustment_cents,
             patient_cents=money.patient_cents,
             open_cents=money.open_cents,
+            unbalanced_cents=money.unbalanced_cents,
         )
 
 

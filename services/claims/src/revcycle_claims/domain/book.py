@@ -8,7 +8,7 @@ from revcycle_events import RemittedClaim
 
 from revcycle_claims.domain.claim import Claim, Preparation
 from revcycle_claims.domain.ids import patient_control_number
-from revcycle_claims.domain.ledger import Journal, LineMoney, money_by_line, with_cents
+from revcycle_claims.domain.ledger import Journal, LineMoney, with_cents
 from revcycle_claims.domain.posting import RemittedLine
 
 
@@ -144,9 +144,3 @@ def _original_of(remitted: RemittedClaim, posted: Sequence[Posted]) -> Posted | 
         if (candidate.charge_cents, candidate.paid_cents) == (-remitted.charge_cents, -remitted.paid_cents):
             return candidate
     return None
-
-
-def book_of(journals: Sequence[Journal], claim_id: UUID) -> Book:
-    """The book of a claim from journals alone."""
-    money = money_by_line(entry for journal in journals for entry in journal.entries)
-    return Book({line: value for (claim, line), value in money.items() if claim == claim_id})

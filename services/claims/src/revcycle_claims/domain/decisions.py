@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from revcycle_claims.domain.ids import stable_id
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -29,25 +31,26 @@ def sha256_of(value: BaseModel) -> str:
 
 
 def make_decision(
-    decision_id: UUID,
+    tenant_id: UUID,
     claim_id: UUID,
+    about: tuple[object, ...],
     rule: tuple[str, str, str],
     taken_from: BaseModel,
     output: BaseModel,
     decided_at: datetime,
 ) -> Decision:
-    """Record a decision; ``rule`` is (kind, rule id, rule version)."""
+    """Record a decision; ``rule`` is (kind, rule id, rule version). The same input about the same thing is one."""
     kind, rule_id, rule_version = rule
     input_text = taken_from.model_dump_json()
     input_hash = hashlib.sha256(input_text.encode()).hexdigest()
     return Decision(
-        decision_id,
-        claim_id,
-        kind,
-        rule_id,
-        rule_version,
-        input_hash,
-        input_text,
-        output.model_dump_json(),
-        decided_at,
+        decision_id=stable_id(tenant_id, "decision", rule_id, *about, input_hash),
+        claim_id=claim_id,
+        kind=kind,
+        rule_id=rule_id,
+        rule_version=rule_version,
+        input_hash=input_hash,
+        input_text=input_text,
+        output_text=output.model_dump_json(),
+        decided_at=decided_at,
     )

@@ -4,13 +4,15 @@ Cents are signed: debit positive, credit negative. A journal balances as a whole
 that per line charge = paid + contractual + other + patient + open follows from the accounts and can be checked.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
+
+from revcycle_money import Journal as DoubleEntry
+from revcycle_money import JournalEntry, UnbalancedJournal, unbalanced_subjects
 
 
 class Account(StrEnum):
@@ -32,10 +34,6 @@ CLAIM_LEVEL: Final = 0
 """The line number of what stands for a claim as a whole."""
 
 
-class Unbalanced(ValueError):
-    """A journal that does not balance; the text names the journal's kind and the cents it is off by."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Cents on an account: debit positive, credit negative. Claim and line, when it stands for a line."""
@@ -47,10 +45,19 @@ class Entry:
     adjustment_group: str | None = None
     carc: str | None = None
 
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """The claim line an entry stands for; entries of payers and the bank share the empty one."""
+        return () if self.claim_id is None else (self.claim_id.hex, str(self.line_number))
+
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Entries that belong together and balance. ``reverses`` names the journal it takes back."""
+    """Entries that belong together. ``reverses`` names the journal it takes back.
+
+    Raises:
+        UnbalancedJournal: the entries do not sum to zero, as a whole or within one claim line.
+    """
 
     journal_id: UUID
     kind: str
@@ -62,11 +69,9 @@ class Journal:
     reverses: UUID | None = None
 
     def __post_init__(self) -> None:
-        sums: defaultdict[tuple[UUID | None, int | None], int] = defaultdict(int)
-        for entry in self.entries:
-            sums[entry.claim_id, entry.line_number] += entry.cents
-        if any(sums.values()):
-            raise Unbalanced(f"journal {self.kind} is off by {sorted(filter(None, sums.values()))} cents")
+        entries = (JournalEntry(entry.account, entry.cents, entry.subject) for entry in self.entries)
+        if unbalanced := unbalanced_subjects([DoubleEntry(tuple(entries))]):
+            raise UnbalancedJournal(max(unbalanced.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +116,6 @@ def with_cents(money: LineMoney, account: str, cents: int) -> LineMoney:
     """The line's money after cents on one of its accounts."""
     figure, sign = _FIGURE[account]
     return replace(money, **{figure: getattr(money, figure) + sign * cents})
-
-
-def money_by_line(entries: Iterable[Entry]) -> dict[tuple[UUID, int], LineMoney]:
-    """(claim, line) to money, from entries."""
-    money: dict[tuple[UUID, int], LineMoney] = {}
-    for entry in entries:
-        if entry.claim_id is not None and entry.line_number is not None:
-            key = (entry.claim_id, entry.line_number)
-            money[key] = with_cents(money.get(key, LineMoney()), entry.account, entry.cents)
-    return money
 
 
 def charge_journal(

@@ -4,11 +4,12 @@ Rejected claims were never adjudicated: the remedy is a new claim (frequency 1) 
 replaced (7) or voided (8), which must name the payer's control number; without it they must not go out.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from revcycle_claims.domain.claim import ORIGINAL, Claim, Outcome, Preparation, SubmissionState
 
-_UNRESOLVED = (SubmissionState.NOT_SENT, SubmissionState.UNKNOWN, SubmissionState.SENT)
+MAX_SUBMISSIONS: Final = 20
+_UNRESOLVED: Final = (SubmissionState.NOT_SENT, SubmissionState.UNKNOWN, SubmissionState.SENT)
 
 
 class Refusal(NamedTuple):
@@ -22,6 +23,8 @@ def refuse_submission(claim: Claim, frequency: str) -> Refusal | None:
     """The reason against sending a claim with this frequency, or None."""
     if claim.state != Preparation.SUBMITTED:
         return Refusal("not_submitted", "the claim has not gone out; it is sent by itself once its holds are cleared")
+    if claim.submissions >= MAX_SUBMISSIONS:
+        return Refusal("too_many_submissions", f"a claim is sent {MAX_SUBMISSIONS} times at most; talk to the payer")
     if claim.outcome is None and claim.submission in _UNRESOLVED:
         return Refusal(
             "submission_unresolved",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from revcycle_claims.domain.book import Answer, Book
-from revcycle_claims.domain.claim import VOID, Claim, Outcome, Preparation, Receivable, SubmissionState
+from revcycle_claims.domain.claim import VOID, Adjudication, Claim, Outcome, Preparation, Receivable, SubmissionState
 
 _WAITING_FOR: Final[dict[str, str]] = {
     SubmissionState.NOT_SENT: "transmission",
@@ -52,6 +52,8 @@ def _standing(claim: Claim, book: Book) -> tuple[str | None, str | None]:
         return Outcome.REJECTED, None
     if book.originals(claim.chain) > claim.answers_before:
         return None, "remittance"  # Reversed, and the corrected advice has not come.
+    if claim.adjudication not in (Adjudication.NONE, Adjudication.PENDED):
+        return None, "remittance"
     return None, _WAITING_FOR[claim.submission]
 
 

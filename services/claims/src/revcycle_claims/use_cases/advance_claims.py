@@ -13,7 +13,6 @@ from revcycle_claims.domain import advance as steps
 from revcycle_claims.domain.build_claim import RULE_ID, RULE_VERSION, BuildInputs, ClaimDraft, Held
 from revcycle_claims.domain.claim import ORIGINAL, Claim, Outcome, Preparation
 from revcycle_claims.domain.decisions import make_decision
-from revcycle_claims.domain.ids import stable_id
 from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, EncounterSlot, PatientSlot
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.repositories import reference as reference_rows
@@ -288,9 +287,8 @@ def _close(changes: Changes, claim: Claim, state: str, cause: Cause) -> Claim:
 def record_draft(changes: Changes, claim: Claim, inputs: BuildInputs, output: ClaimDraft | Held, cause: Cause) -> None:
     """Store the decision to build or hold a claim, once per input."""
     rule = ("claim-draft", RULE_ID, RULE_VERSION)
-    decision = make_decision(claim.claim_id, claim.claim_id, rule, inputs, output, cause.now)
-    decision_id = stable_id(changes.tenant_id, "decision", claim.claim_id, decision.input_hash)
-    changes.add_decision(replace(decision, decision_id=decision_id))
+    about = (claim.claim_id,)
+    changes.add_decision(make_decision(changes.tenant_id, claim.claim_id, about, rule, inputs, output, cause.now))
 
 
 def _drafted(changes: Changes, claim: Claim, built: ClaimDraft | Held, cause: Cause) -> Claim:

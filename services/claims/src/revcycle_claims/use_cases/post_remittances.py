@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 from uuid import UUID
 
 from revcycle_events import AdjustmentPosted, PaymentPosted, RemittanceReceived
@@ -21,14 +22,20 @@ from revcycle_claims.repositories import remittances as rows
 from revcycle_claims.repositories.remittances import Remittance, RemittedClaimRow, RemittedLineRow
 from revcycle_claims.use_cases.changes import Changes, Work
 from revcycle_claims.use_cases.match_deposits import Clearing, open_clearing
-from revcycle_claims.use_cases.settle_claim import hear, settle
+from revcycle_claims.use_cases.settle_claim import POLICY, hear, settle
 
-_WORK = {
+_WORK: Final = {
     "unknown_claim": Work(
         "unknown_claim",
         "billing",
         "the payer remits a claim nobody here knows",
         "find the claim by its control number, or return the money",
+    ),
+    "waiting_claim": Work(
+        "claim_not_billed",
+        "billing",
+        "the payer remits a claim that is not billed to a payer here",
+        "find out what the payer adjudicated; the money stands unapplied",
     ),
     "waiting_original": Work(
         "reversal_without_original",
@@ -90,8 +97,10 @@ class Desk:
             journal_id = self._journal_id("unapplied", row)
             journal = posting.unapplied_journal(journal_id, cause.now, row.remittance_id, row.remitted.paid_cents)
             self.changes.journals.append(journal)
+        # Advice on a claim that is not here at all is merely early.
+        early = row.state == "waiting_claim" and self._claim(row) is None
         work = _WORK.get(row.state)
-        if work is not None:
+        if work is not None and not early:
             stake = replace(work, money_at_stake_cents=abs(row.remitted.paid_cents))
             self.changes.open_money_task("remittance", row.remittance_id, stake, cause)
 
@@ -102,9 +111,10 @@ class Desk:
             journal = posting.unapplied_journal(self._journal_id("unapplied", row), cause.now, row.remittance_id, cents)
             reversal_id = self._journal_id("unapplied-reversal", row)
             self.changes.journals.append(reversal_of(journal, reversal_id, "unapplied_reversal", cause.now))
-        if row.state == "waiting_original":
-            kind = _WORK["waiting_original"].kind
-            self.changes.resolve_task(row.remittance_id, kind, "original_arrived", "policy:post-remittance", cause)
+        others = (other for rows in self.unapplied.values() for other in rows)
+        if not any((other.remittance_id, other.state) == (row.remittance_id, row.state) for other in others):
+            kind = _WORK[row.state].kind
+            self.changes.resolve_task(row.remittance_id, kind, "applied", POLICY, cause)
 
     def _post(self, row: RemittedClaimRow, claim: Claim, placement: Placement, cause: Cause) -> None:
         """Post a CLP to its claim: journal, lines, events, decision; then see what the claim has come to."""
@@ -159,8 +169,10 @@ class Desk:
             )
             changes.emit(adjusted, cause, claim)
         rule = ("remittance-posting", posting.RULE_ID, posting.RULE_VERSION)
-        decision_id = self._journal_id("decision", row)
-        changes.add_decision(make_decision(decision_id, claim.claim_id, rule, row.remitted, output, cause.now))
+        about = (row.remittance_id, row.position)
+        changes.add_decision(
+            make_decision(changes.tenant_id, claim.claim_id, about, rule, row.remitted, output, cause.now)
+        )
 
     def _journal_id(self, role: str, row: RemittedClaimRow) -> UUID:
         return stable_id(self.changes.tenant_id, role, row.remittance_id, row.position)

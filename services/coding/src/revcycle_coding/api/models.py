@@ -75,6 +75,9 @@ class NotBillableBody(Body):
 class TaskSearch(Body):
     """Encounters whose worklist items are wanted."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"encounter_ids": ["0199c0de-0000-7000-8000-000000000001"]}}
+    )
     encounter_ids: Annotated[list[UUID], Field(min_length=1, max_length=500)]
 
 

@@ -147,6 +147,16 @@ class PayerView(PayerBody):
 class PatientBody(PatientPart):
     """A new patient of a facility; only record number and name are needed."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "facility_npi": "1900000005",
+                "medical_record_number": "MRN-T-1",
+                "last_name": "Testperson",
+                "first_name": "Una",
+            }
+        }
+    )
     facility_npi: Npi
 
 
@@ -212,6 +222,9 @@ class PatientView(BaseModel):
 class PatientSearch(Part):
     """Record numbers of one facility; they never stand in an address."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"facility_npi": "1900000005", "medical_record_numbers": ["MRN-T-1"]}}
+    )
     facility_npi: Npi
     medical_record_numbers: Annotated[list[Text80], Field(min_length=1, max_length=500)]
 

@@ -63,7 +63,8 @@ async def register_patient(body: PatientBody, request: Request, caller: Integrat
         )
         if patient is None:
             raise Conflict(
-                "the facility has a patient under this record number: find them with POST /v1/patients:search"
+                "the facility has a patient under this record number: see POST /v1/patients:search",
+                code="already_exists",
             )
         headers = {"ETag": etag(patient.version), "Location": f"/v1/patients/{patient.id}"}
         return Reply(201, PatientView.of(patient), headers)

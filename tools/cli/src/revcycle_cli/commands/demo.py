@@ -24,6 +24,7 @@ BUSINESS_DATE: Final = date(2026, 9, 30)
 """The newest bundled ICD-10-CM release ends here."""
 
 _MISMATCHES_SHOWN: Final = 50
+_TABLE_COLUMNS: Final = 100
 _KILL_TURN_SECONDS: Final = 0.02
 _SECONDS_OF_TRAFFIC_WHEN_KILLING: Final = 30
 
@@ -218,17 +219,23 @@ async def _play(options: DemoOptions, plan: Plan, stack: RunningStack) -> Sequen
         api = api_of(stack, client)
         await set_up_tenant(api, payer_url, plan.facilities)
         plan.write_truth(options.state_dir / "truth.jsonl")
+        killer = _Killer(api, options.state_dir) if options.kill_each else None
         with _Stages() as stages:
+
+            def tell(board: Board) -> None:
+                stages.show(board)
+                if killer is not None:
+                    killer.watch(board)
+
             simulation = Simulation(
                 api=api,
                 deliveries=plan.deliveries,
                 run=secrets.token_hex(8),
                 deposits_file=payer_dir / "deposits.csv",
                 payer=payer,
-                tell=stages.show,
+                tell=tell,
                 pace=_pace(options, len(plan.deliveries)),
             )
-            killer = _Killer(api, options.state_dir) if options.kill_each else None
             killing = asyncio.create_task(killer.work()) if killer else None
             await simulation.play()
             if killing is not None:
@@ -246,16 +253,27 @@ def _pace(options: DemoOptions, encounters: int) -> Pace:
 
 
 class _Killer:
-    """Kills every service process once, when its own figures say that it has work in flight."""
+    """Kills every service process once, when its own figures say that it has work in flight.
+
+    It begins when the first remittance has been posted: then all services are at work.
+    """
 
     def __init__(self, api: Api, folder: Path) -> None:
+        import asyncio
+
         from revcycle_devstack.layout import StateLayout
         from revcycle_devstack.state import read_state
 
         self._api = api
+        self._begin = asyncio.Event()
         recorded = read_state(StateLayout(folder))
         assert recorded is not None, "the stack has just been started"
         self.pending = {one.name: one.identity for one in recorded.processes if one.kind == "service" and one.identity}
+
+    def watch(self, board: Board) -> None:
+        """See how far the run has come."""
+        if board.stages()["posted"][0]:
+            self._begin.set()
 
     async def work(self) -> None:
         """Look and kill until none is left."""
@@ -264,6 +282,7 @@ class _Killer:
 
         from revcycle_hospital_simulator import read_messaging
 
+        await self._begin.wait()
         while self.pending:
             for reading in await read_messaging(self._api, self.pending):
                 identity = self.pending.get(reading.process)
@@ -324,7 +343,10 @@ def _show_report(report: Report, options: DemoOptions) -> None:
     totals = [sum(getattr(row, f"{name}_cents") for row in report.outcomes) for name in money]
     count = sum(row.encounters for row in report.outcomes)
     table.add_row("all", f"{count:,}", *map(_dollars, totals), style="bold")
-    Console(highlight=False).print(table)
+    # Whole amounts even where the terminal is narrow or there is none.
+    console = Console(highlight=False)
+    console.width = max(console.width, _TABLE_COLUMNS)
+    console.print(table)
 
 
 def _dollars(cents: int) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROLES: Final = ("integration", "coder", "biller", "operator")
 
 _TOKEN_SECONDS: Final = 12 * 3600
+_PATIENCE_SECONDS: Final = 30.0
 _REASONS_SHOWN: Final = 20
 
 
@@ -88,7 +89,7 @@ async def _load(
     answers: list[IntakeAnswer] = []
     async with httpx.AsyncClient(timeout=httpx.Timeout(60, connect=3)) as client:
         if url is not None and token is not None:
-            api = Api({"registration": [url.rstrip("/")]}, {"integration": token}, client)
+            api = Api({"registration": [url.rstrip("/")]}, {"integration": token}, client, _PATIENCE_SECONDS)
         else:
             stack = running_stack(state_dir)
             api = api_of(stack, client)

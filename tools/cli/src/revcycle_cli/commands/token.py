@@ -21,9 +21,7 @@ def token(
         list[str] | None,
         typer.Option(help="integration, coder, biller, operator or auditor; may be given several times."),
     ] = None,
-    subject: Annotated[
-        str, typer.Option(help="Who acts; the audit trail names it.")
-    ] = "me",
+    subject: Annotated[str, typer.Option(help="Who acts; the audit trail names it.")] = "me",
     minutes: Annotated[int, typer.Option(min=1, max=7 * 24 * 60, help="How long the token holds.")] = 60,
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one line of the table is one segment of the guide
 """005010X222A1, the professional claim, in the notation of the guide model."""
 
 PROVIDER_TAIL = """

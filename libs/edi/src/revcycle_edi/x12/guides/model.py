@@ -6,29 +6,46 @@ A guide is text, one item a line, indented by loop:
       NM1 R 1  =85 =1|2 AN1-60 ?AN1-35    segment, usage, maximum use, then its elements in order
 
 Elements: `-` not used, `?X` situational, `X` required, where X is `=A|B` (one of these codes), `ANa-b` text, `Na-b`
-whole number, `R` decimal number, `D8` date, `D6` short date, `TM` time, `(x,y,z)` components, `+X` repeating,
-`DTP:D8|RD8` the format qualifier and the date it announces (two elements). A trailing `P8,9` says that elements 8 and 9
-come together, `C5,6` that 6 must be there when 5 is, `A3,4` that at least one of them must be there. The first segment of
-a loop starts it. Neighbours with the same segment id may come in any order.
+whole number, `R` decimal number, `D8` date, `D6` short date, `TM` time, `B` counted data, `(x,y,z)` components, `+X` repeating,
+`DTP:D8|RD8` the format qualifier and the date it announces (two elements). A trailing `P8,9` says that elements 8
+and 9 come together, `C5,6` that 6 must be there when 5 is, `A3,4` that at least one of them must be there. The first
+segment of a loop starts it. Neighbours with the same segment id may come in any order.
 """
 
 import re
-from functools import cache
 
 import msgspec
 
 _CHAR = r"[ -)+-9;-\]_-}]"
-DATE = r"(?:1[89]|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_LEAP = r"(?:(?:1[89]|20)(?:0[48]|[2468][048]|[13579][26])|2000)0229"
+_MONTHS = r"(?:0[13578]|1[02])(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)(?:0[1-9]|[12]\d|30)|02(?:0[1-9]|1\d|2[0-8])"
+DATE = rf"(?:(?:1[89]|20)\d\d(?:{_MONTHS})|{_LEAP})"
 TIME = r"(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d(?:\d\d?)?)?"
 _FORMATS = {"D8": DATE, "RD8": f"{DATE}-{DATE}", "TM": TIME, "DT": DATE + r"(?:[01]\d|2[0-3])[0-5]\d", "D6": r"\d{6}"}
 _NUMBER = r"-?(?:\d{1,18}(?:\.\d{0,10})?|\.\d{1,10})"
 UNBOUNDED = 1 << 30
+_NOTE = re.compile(r"[PCA]\d+(?:,\d+)+")
 
 # Elements that tell one use of a segment from another; HI by its first component, HL by its level code.
 _DISCRIMINATOR = {
-    "NM1": 1, "REF": 1, "DTP": 1, "DTM": 1, "AMT": 1, "QTY": 1, "N1": 1, "HL": 3, "HI": 1, "LQ": 1, "BHT": 1, "PRV": 1,
-    "CRC": 1, "MEA": 1, "PWK": 1, "TRN": 1,
-}  # fmt: skip
+    "NM1": 1,
+    "REF": 1,
+    "DTP": 1,
+    "DTM": 1,
+    "AMT": 1,
+    "QTY": 1,
+    "N1": 1,
+    "HL": 3,
+    "HI": 1,
+    "LQ": 1,
+    "BHT": 1,
+    "PRV": 1,
+    "CRC": 1,
+    "MEA": 1,
+    "PWK": 1,
+    "TRN": 1,
+    "PER": 1,
+}
 
 
 class Element(msgspec.Struct, frozen=True):
@@ -114,7 +131,7 @@ def parse_element(text: str) -> Element:
     sized = re.fullmatch(r"(AN|N)(\d+)-(\d+)", text)
     if sized:
         return Element(sized[1], required, low=int(sized[2]), high=int(sized[3]), repeats=repeats)
-    if text in ("R", "D8", "TM", "D6"):
+    if text in ("R", "D8", "TM", "D6", "B"):
         return Element(text, required)
     raise ValueError(f"unknown element notation {text!r}")
 
@@ -134,7 +151,7 @@ def element_pattern(element: Element) -> str:
     elif element.kind == "period":
         body = "(?:" + "|".join(rf"{name}\*{_FORMATS[name]}" for name in element.formats) + ")"
     else:
-        body = {"D8": DATE, "TM": TIME, "D6": _FORMATS["D6"], "unused": ""}[element.kind]
+        body = {"D8": DATE, "TM": TIME, "D6": _FORMATS["D6"], "unused": "", "B": r"[\s\S]+"}[element.kind]
     return rf"{body}(?:\^{body})*" if element.repeats else body
 
 
@@ -169,7 +186,9 @@ def _qualifiers(segment_id: str, elements: tuple[Element, ...]) -> frozenset[str
 def _segment(text: str, loop: str, number: int) -> SegmentUse:
     segment_id, usage, maximum, *tokens = text.split()
     relations = tuple(
-        Relation(token[0], tuple(map(int, token[1:].split(",")))) for token in tokens if re.fullmatch(r"[PCA]\d+(,\d+)+", token)
+        Relation(token[0], tuple(map(int, token[1:].split(","))))
+        for token in tokens
+        if re.fullmatch(r"[PCA]\d+(,\d+)+", token)
     )
     elements = tuple(parse_element(t) for t in tokens if not re.fullmatch(r"[PCA]\d+(,\d+)+", t))
     return SegmentUse(
@@ -239,9 +258,3 @@ def _finish(loop: Loop) -> None:
 def item_joins(item: SegmentUse | Loop) -> bool:
     """Whether an item may change places with neighbours of the same segment id: not the levels of a hierarchy."""
     return _item_id(item) != "LOOP HL"
-
-
-@cache
-def empty() -> Element:
-    """The element beyond the end of a segment."""
-    return Element("unused")

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import msgspec
+
 from revcycle_edi.x12.records.common import (
     Address,
     Adjustment,

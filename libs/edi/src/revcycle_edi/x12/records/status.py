@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
+
 from revcycle_edi.x12.records.common import Envelope, Name, RawSegment, Reference, StatusCode
 
 ClaimState = Literal[

@@ -26,9 +26,16 @@ class Place:
     """Where the validator stands; one object, updated per segment."""
 
     __slots__ = (
-        "byte_offset", "claim_id", "group", "interchange", "loop", "segment", "segment_number", "transaction",
+        "byte_offset",
+        "claim_id",
+        "group",
+        "interchange",
+        "loop",
+        "segment",
+        "segment_number",
+        "transaction",
         "transaction_position",
-    )  # fmt: skip
+    )
 
     def __init__(self) -> None:
         self.interchange = self.group = self.transaction = ""
@@ -71,8 +78,13 @@ class Collector:
             return
         if len(self.findings) == limit:
             rule, message, answer, codes, expected, severity = (
-                "x12.limit", f"more than {limit} findings, the rest is left out", "internal", (), "", "warning",
-            )  # fmt: skip
+                "x12.limit",
+                f"more than {limit} findings, the rest is left out",
+                "internal",
+                (),
+                "",
+                "warning",
+            )
         place = at or self.place
         self.findings.append(
             Finding(

@@ -49,7 +49,9 @@ def diagnose(use: SegmentUse, segment: list[str], out: Collector) -> None:
         _value(element, value, name, out)
         index += 1
     if len(elements) > index:
-        _report(out, f"{index + 1:02d}", "3", "the segment has more elements than the guide", f"at most {index} elements")
+        _report(
+            out, f"{index + 1:02d}", "3", "the segment has more elements than the guide", f"at most {index} elements"
+        )
     while elements and not elements[-1]:
         _report(out, f"{len(elements):02d}", "3", "empty element at the end of the segment", "no trailing separators")
         elements = elements[:0]
@@ -62,7 +64,13 @@ def relations(use: SegmentUse, segment: list[str], out: Collector) -> None:
         first = relation.elements[0]
         if relation.kind == "P" and any(present) != all(present):
             missing = relation.elements[present.index(False)]
-            _report(out, f"{missing:02d}", "2", "elements that belong together are not all there", _together(relation.elements))
+            _report(
+                out,
+                f"{missing:02d}",
+                "2",
+                "elements that belong together are not all there",
+                _together(relation.elements),
+            )
         elif relation.kind == "C" and present[0] and not all(present):
             missing = relation.elements[present.index(False)]
             _report(out, f"{missing:02d}", "2", f"element {first:02d} needs another one", _together(relation.elements))
@@ -109,12 +117,14 @@ def _value(element: Element, value: str, name: str, out: Collector) -> None:
         if element.required:
             _report(out, name, "1", "a required element is missing", expected_text(element))
         return
+    if element.kind == "B":
+        return
     if element.kind == "unused":
         _report(out, name, "I10", "the guide does not use this element", "nothing")
         return
     values = value.split("^")
     if len(values) > 1 and not element.repeats:
-        _report(out, name, "12" if element.kind != "composite" else "12", "the element may not repeat", "one value")
+        _report(out, name, "12", "the element may not repeat", "one value")
         return
     for single in values:
         if element.kind == "composite":

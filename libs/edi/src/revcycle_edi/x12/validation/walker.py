@@ -4,10 +4,8 @@ One dictionary lookup and one pattern match per good segment: transitions betwee
 """
 
 from revcycle_edi.x12.guides.model import Guide, Loop, SegmentUse, discriminator
-from revcycle_edi.x12.validation.context import Collector, Place
+from revcycle_edi.x12.validation.context import Collector
 from revcycle_edi.x12.validation.elements import diagnose, relations
-
-_Path = tuple[tuple[Loop, int], ...]
 
 
 class _Frame:
@@ -169,7 +167,7 @@ class Walker:
                 names += [item.id if isinstance(item, SegmentUse) else item.trigger.id for item in slot]
         return "next one of " + ", ".join(list(dict.fromkeys(names))[:10])
 
-    def finish(self, place: Place) -> None:
+    def finish(self) -> None:
         """Close every loop at the end of the transaction."""
         self._out.place.loop = ""
         while self._frames:

@@ -1,0 +1,280 @@
+"""The suggester: a note in, candidate ICD-10-CM codes out, each with the words that speak for it. No model, no network.
+
+Problem headings of the assessment are the main queries; complaint, history and plan add candidates of lower weight.
+Negated, family, historical and uncertain statements never yield a code; uncertain ones may yield a draft query.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+
+from msgspec import Struct
+
+from revcycle_codes.loaders.icd import IndexEntry
+from revcycle_codes.model import CodesError, CodeSystem, display
+from revcycle_codes.seed import bundled_tabular
+from revcycle_codes.store import CodeSets
+from revcycle_codes.suggestion.aliases import ALIASES
+from revcycle_codes.suggestion.notes import (
+    Assertion,
+    Problem,
+    Section,
+    SectionKind,
+    assertion,
+    certain_part,
+    clauses,
+    heading_parts,
+    is_status,
+    problems,
+    sections,
+)
+from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
+from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
+from revcycle_codes.suggestion.refine import combine, explained_symptoms, refine
+from revcycle_codes.suggestion.terms import spans, words
+from revcycle_codes.table import CodeTable
+
+MAX_SUGGESTIONS = 20
+MAX_NOTE_CHARACTERS = 1 << 20
+HIGHLIGHT_SCORE = 0.62
+_PER_PROBLEM = 6
+_RANK_DECAY = 0.8
+_WHOLE_HEADING = 0.9
+_GOOD_PART = 0.75
+_PROSE_SCORE = 0.65
+_COVERAGE = 0.7
+_NARRATIVE = {
+    SectionKind.ASSESSMENT: 0.55,
+    SectionKind.COMPLAINT: 0.5,
+    SectionKind.HISTORY: 0.42,
+    SectionKind.PAST: 0.3,
+}
+_BODY_CHARACTERS = 600
+
+
+class Suggestion(Struct, frozen=True, kw_only=True):
+    """A candidate code. `start` and `end` are the evidence's characters in the note, `path` how the code was found,
+    `rules` what turned the phrase's code into this one; `highlight` marks the ones to show first.
+    """
+
+    code: str
+    score: float
+    highlight: bool
+    start: int
+    end: int
+    path: tuple[str, ...]
+    rules: tuple[str, ...]
+    description: str
+    release: str
+
+
+class SuggestionResult(Struct, frozen=True, kw_only=True):
+    """Suggestions, best first (at most twenty), and draft queries."""
+
+    suggestions: tuple[Suggestion, ...]
+    queries: tuple[QueryDraft, ...]
+
+
+class _Candidate(Struct):
+    key: str
+    score: float
+    span: tuple[int, int]
+    path: tuple[str, ...]
+    rules: tuple[str, ...]
+    leading: bool = False
+    prose: bool = False
+
+
+class Suggester:
+    """An index over one ICD-10-CM release. Building it takes a second or two; then it serves many notes."""
+
+    def __init__(self, table: CodeTable, phrases: Sequence[Phrase], priors: Mapping[str, int] | None = None) -> None:
+        """`priors` are counts of codes accepted at the site (display form); they order what the words leave equal."""
+        self._table = table
+        self._index = PhraseIndex(phrases)
+        for phrase in sorted(self._index.phrases, key=lambda one: -one.weight):
+            self._index.add_exact(phrase, phrase.path[-1])
+        total = sum((priors or {}).values())
+        self._priors = {code.replace(".", ""): count / total for code, count in (priors or {}).items()}
+        self._search = lru_cache(maxsize=4096)(self._index.search)
+
+    @classmethod
+    def open(
+        cls,
+        code_sets: CodeSets,
+        day: date | None = None,
+        *,
+        index_entries: Sequence[IndexEntry] = (),
+        priors: Mapping[str, int] | None = None,
+    ) -> "Suggester":
+        """A suggester for a date of service (None: the newest release). Phrases come from the bundled tabular list, the
+        names in use written here and, when given, the entries of an imported Alphabetic Index; codes that are not in
+        the release of the day are left out. Raises CodesError when no release covers the day.
+        """
+        releases = code_sets.releases(CodeSystem.ICD10CM)
+        if not releases:
+            raise CodesError("no ICD-10-CM release is loaded")
+        release = code_sets.release_on(CodeSystem.ICD10CM, day) if day else releases[-1]
+        if release is None:
+            raise CodesError(f"no ICD-10-CM release for {day} is loaded; import it with `revcycle codes import`")
+        table = code_sets.table(CodeSystem.ICD10CM, release.release)
+        phrases = [*alias_phrases(ALIASES), *_index_phrases(index_entries), *tabular_phrases(bundled_tabular().nodes)]
+        return cls(table, [phrase for phrase in phrases if phrase.code in table], priors)
+
+    def suggest(self, text: str) -> SuggestionResult:
+        """Candidates for a note. Raises CodesError for a note above 1 MiB of characters."""
+        if len(text) > MAX_NOTE_CHARACTERS:
+            raise CodesError(f"note of {len(text):,} characters; at most {MAX_NOTE_CHARACTERS:,} are read")
+        parts = sections(text)
+        queries: list[QueryDraft] = []
+        found: list[_Candidate] = []
+        surroundings = " ".join(
+            text[part.start : part.end] for part in parts if part.kind in (SectionKind.COMPLAINT, SectionKind.HISTORY)
+        )
+        for part in parts:
+            if part.kind is SectionKind.ASSESSMENT:
+                for problem in problems(text, part):
+                    found.extend(self._from_problem(text, problem, surroundings, queries))
+            if part.kind in _NARRATIVE:
+                found.extend(self._from_narrative(text, part))
+        if not any(one.leading and one.score >= HIGHLIGHT_SCORE for one in found):
+            _promote_prose(found, parts)
+        return SuggestionResult(suggestions=tuple(self._ranked(found)), queries=tuple(queries))
+
+    def _from_problem(
+        self, text: str, problem: Problem, surroundings: str, queries: list[QueryDraft]
+    ) -> Iterator[_Candidate]:
+        heading = text[problem.start : problem.end]
+        certain = certain_part(heading)
+        if certain < len(heading):
+            draft = draft_query(text, problem.start, problem.end)
+            if not lint_query(draft):
+                queries.append(draft)
+        end = problem.start + len(heading[:certain].rstrip(" ,;-("))
+        body = text[problem.end : min(problem.body_end, problem.end + _BODY_CHARACTERS)]
+        for span in self._queries(text, problem.start, end, body):
+            yield from self._candidates(text, span, body, surroundings)
+
+    def _queries(self, text: str, start: int, end: int, body: str) -> list[tuple[int, int]]:
+        """The heading as a whole, or its parts when each of them names something better."""
+        whole, parts = (start, end), heading_parts(text, start, end)
+        if len(parts) < 2 or is_status(text[start:end]):
+            return [whole]
+        around = frozenset(words(body))
+        scores = [self._top(text[one:other], around) for one, other in [whole, *parts]]
+        good = [part for part, score in zip(parts, scores[1:], strict=True) if score >= _GOOD_PART]
+        if scores[0] >= _WHOLE_HEADING or not good or max(scores[1:]) <= scores[0]:
+            return [whole]
+        return good
+
+    def _top(self, heading: str, around: frozenset[str]) -> float:
+        found = self._search(tuple(words(heading)), around, _PER_PROBLEM)
+        return found[0].score if found else 0.0
+
+    def _candidates(self, text: str, span: tuple[int, int], body: str, surroundings: str) -> Iterator[_Candidate]:
+        heading = text[slice(*span)]
+        status = is_status(heading)
+        seen: set[str] = set()
+        rank = 0
+        for match in self._search(tuple(words(heading)), frozenset(words(body)), _PER_PROBLEM):
+            if status and not match.phrase.code.startswith("Z"):
+                continue
+            for key, rules in refine(self._table, match.phrase.code, (heading, body, surroundings)):
+                if key not in seen:
+                    seen.add(key)
+                    score = match.score * _RANK_DECAY**rank
+                    yield _Candidate(
+                        key, score, span, match.phrase.path, rules, rank == 0 and match.coverage >= _COVERAGE
+                    )
+            rank += 1
+
+    def _from_narrative(self, text: str, part: Section) -> Iterator[_Candidate]:
+        """Phrases that stand word by word in a clause and are meant as present."""
+        weight = _NARRATIVE[part.kind]
+        for clause in clauses(text, part.start, part.end):
+            for phrase, span in self._exact(text, clause):
+                if assertion(text, clause, span) is Assertion.PRESENT:
+                    around = text[max(part.start, span[0] - 60) : span[1] + 60]
+                    for key, rules in refine(self._table, phrase.code, (around,)):
+                        yield _Candidate(key, weight, span, phrase.path, rules, prose=True)
+
+    def _exact(self, text: str, clause: tuple[int, int]) -> Iterator[tuple[Phrase, tuple[int, int]]]:
+        """Longest known phrases of a clause, left to right."""
+        tokens = spans(text, *clause)
+        at = 0
+        while at < len(tokens):
+            for size in range(min(self._index.longest, len(tokens) - at, 6), 0, -1):
+                phrase = self._index.exact.get(tuple(token for token, _, _ in tokens[at : at + size]))
+                if phrase is not None:
+                    yield phrase, (tokens[at][1], tokens[at + size - 1][2])
+                    at += size - 1
+                    break
+            at += 1
+
+    def _ranked(self, found: list[_Candidate]) -> Iterator[Suggestion]:
+        best: dict[str, _Candidate] = {}
+        for one in found:
+            known = best.get(one.key)
+            if known is None or (one.leading, one.score) > (known.leading, known.score):
+                best[one.key] = one
+        leading = [key for key, one in best.items() if one.leading and one.score >= HIGHLIGHT_SCORE]
+        for key, (instead, rule) in combine(leading).items():
+            one = best.pop(key)
+            one.key, one.rules = instead, (*one.rules, rule)
+            best[instead] = one
+        explained = explained_symptoms(leading)
+        ordered = sorted(
+            best.values(),
+            key=lambda one: (-(one.score + 0.2 * one.leading + 0.05 * self._priors.get(one.key, 0)), one.span, one.key),
+        )
+        for one in ordered[:MAX_SUGGESTIONS]:
+            yield self._suggestion(one, one.key in explained)
+
+    def _suggestion(self, one: _Candidate, explained: bool) -> Suggestion:
+        [row, *_] = self._table.rows(one.key)
+        return Suggestion(
+            code=display(CodeSystem.ICD10CM, one.key),
+            score=round(min(one.score, 1.0), 4),
+            highlight=one.leading and one.score >= HIGHLIGHT_SCORE and not explained,
+            start=one.span[0],
+            end=one.span[1],
+            path=one.path,
+            rules=(*one.rules, "symptom-explained") if explained else one.rules,
+            description=row.description,
+            release=self._table.release.release,
+        )
+
+
+def _promote_prose(found: list[_Candidate], parts: list[Section]) -> None:
+    """An assessment in prose has no headings: what it states as present leads then."""
+    for one in found:
+        stated = any(part.kind is SectionKind.ASSESSMENT and part.start <= one.span[0] < part.end for part in parts)
+        if one.prose and stated:
+            one.leading, one.score = True, max(one.score, _PROSE_SCORE)
+
+
+def _index_phrases(entries: Sequence[IndexEntry]) -> Iterator[Phrase]:
+    for entry in entries:
+        code = entry.codes[0].replace(".", "").rstrip("-") if len(entry.codes) == 1 else ""
+        if code:
+            stems = frozenset(word for term in entry.path for word in words(term.split(",")[0]))
+            yield Phrase(code, entry.path, stems, 0.95)
+
+
+def suggestion_record(note_id: str, result: SuggestionResult) -> dict[str, object]:
+    """A result as the line of an output file."""
+    return {
+        "id": note_id,
+        "suggestions": [
+            {
+                "code": one.code,
+                "score": one.score,
+                "highlight": one.highlight,
+                "start": one.start,
+                "end": one.end,
+                "path": list(one.path),
+                "rules": list(one.rules),
+            }
+            for one in result.suggestions
+        ],
+    }

@@ -1,0 +1,109 @@
+"""The phrases of a release and the search over them: weighted words, coverage both ways."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import nlargest
+
+from msgspec import Struct
+
+from revcycle_codes.loaders.tabular import TabularNode
+from revcycle_codes.suggestion.terms import LIGHT, words
+
+_LIGHT_WEIGHT = 0.25
+_CONTEXT_WEIGHT = 0.5
+_COMMON = 6_000
+
+
+class Phrase(Struct, frozen=True):
+    """Words that name a code: a description, inclusion term, index entry or name in use."""
+
+    code: str
+    path: tuple[str, ...]
+    stems: frozenset[str]
+    weight: float = 1.0
+
+
+class Match(Struct, frozen=True):
+    """A phrase found for a query: score, and how much of the phrase the query and its context say, both 0 to 1."""
+
+    phrase: Phrase
+    score: float
+    coverage: float
+
+
+def tabular_phrases(nodes: Iterable[TabularNode]) -> list[Phrase]:
+    """Descriptions and inclusion terms of every listed code but external causes."""
+    found = []
+    for node in nodes:
+        if node.extension_of or node.code[0] in "VWXY":
+            continue
+        texts = [("description", node.description)]
+        texts += [("inclusion term", text) for text in (*node.inclusion_terms, *node.includes)]
+        found += [Phrase(node.code, (kind, text), frozenset(words(text)), 0.97) for kind, text in texts]
+    return found
+
+
+def alias_phrases(aliases: Mapping[str, str]) -> list[Phrase]:
+    """Names in use, preferred over a description that fits as well."""
+    return [
+        Phrase(code.replace(".", ""), ("name in use", name), frozenset(words(name))) for name, code in aliases.items()
+    ]
+
+
+class PhraseIndex:
+    """Phrases by word, with inverse document frequencies."""
+
+    def __init__(self, phrases: Sequence[Phrase]) -> None:
+        self.phrases = [phrase for phrase in phrases if phrase.stems]
+        self._postings: dict[str, list[int]] = defaultdict(list)
+        for number, phrase in enumerate(self.phrases):
+            for word in phrase.stems:
+                self._postings[word].append(number)
+        total = len(self.phrases)
+        self._weights = {
+            word: math.log(1 + total / len(numbers)) * (_LIGHT_WEIGHT if word in LIGHT else 1.0)
+            for word, numbers in self._postings.items()
+        }
+        self._unknown = math.log(1 + total)
+        self._totals = [sum(self._weights[word] for word in phrase.stems) for phrase in self.phrases]
+        self.exact: dict[tuple[str, ...], Phrase] = {}
+        self.longest = 0
+
+    def add_exact(self, phrase: Phrase, text: str) -> None:
+        """Make a phrase findable word by word in running text."""
+        key = tuple(words(text))
+        if key:
+            self.exact.setdefault(key, phrase)
+            self.longest = max(self.longest, len(key))
+
+    def weight(self, word: str) -> float:
+        """How much a word tells."""
+        return self._weights.get(word, self._unknown * 0.6)
+
+    def search(self, query: Sequence[str], context: frozenset[str], limit: int) -> list[Match]:
+        """The best phrases for a query. `context` words (of the text around it) complete a phrase but count half."""
+        asked = set(query)
+        wanted = sum(self.weight(word) for word in asked)
+        if not wanted:
+            return []
+        matched: dict[int, float] = defaultdict(float)
+        for word in asked:
+            numbers = self._postings.get(word, ())
+            if len(numbers) <= _COMMON and word not in LIGHT:
+                gain = self._weights[word] if numbers else 0.0
+                for number in numbers:
+                    matched[number] += gain
+        floor = 0.3 * wanted
+        scored = []
+        for number, gain in matched.items():
+            if gain < floor:
+                continue
+            phrase = self.phrases[number]
+            light = sum(self._weights[word] for word in phrase.stems & asked if word in LIGHT)
+            around = sum(self._weights[word] for word in (phrase.stems & context) - asked) * _CONTEXT_WEIGHT
+            query_part = min(1.0, (gain + light) / wanted)
+            phrase_part = min(1.0, (gain + light + around) / self._totals[number])
+            score = 2 * query_part * phrase_part / (query_part + phrase_part) * phrase.weight
+            scored.append((score, -number, phrase_part))
+        return [Match(self.phrases[-number], score, part) for score, number, part in nlargest(limit, scored)]

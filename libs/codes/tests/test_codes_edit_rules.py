@@ -1,0 +1,399 @@
+"""The edit rules over tables: each with a violating, a passing and, where dates decide, a boundary case."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from revcycle_codes import CodeSets, EncounterFacts, EvaluationFacts, Finding, LineFacts, PatientFacts, Setting
+from revcycle_codes.catalogue import catalogue_page
+from revcycle_codes.edit_tables import (
+    AddOnTable,
+    CoverageTable,
+    EditorTable,
+    EditTables,
+    FeeTable,
+    MueTable,
+    PoaExemptTable,
+    TableKind,
+    TableSpec,
+    compile_ptp,
+    open_table,
+)
+from revcycle_codes.engine import CATALOGUE, check_encounter
+from revcycle_codes.facts import DrgFacts, HistoryLine, PeerMeasure
+from revcycle_codes.loaders.coverage import Article
+from revcycle_codes.loaders.lists import EditorRow
+from revcycle_codes.loaders.mpfs import FeeRow
+from revcycle_codes.loaders.ncci import AddOnRow, MueRow, read_ptp
+from revcycle_codes.model import CodesError
+from revcycle_codes.switches import CodeList, Switch, Switches, VisitCode
+
+Build = Callable[..., EncounterFacts]
+START, END = date(2026, 7, 1), date(2026, 10, 1)
+IN_FORCE = date(2026, 8, 15)
+PTP_HEAD = (
+    "banner\nColumn1/Column2 Edits\n"
+    "Column 1\tColumn 2\t*=in existence\tEffective\tDeletion\tModifier\tPTP Edit Rationale\n\t\n\t\n\t\n"
+)
+
+
+def spec(kind: TableKind, setting: Setting | None = None) -> TableSpec:
+    return TableSpec(kind=kind, release="test-3", valid_from=START, valid_to=END, source="test", setting=setting)
+
+
+def fee(code: str, **changes: str) -> FeeRow:
+    values: dict[str, object] = {
+        "code": code,
+        "modifier": "",
+        "status": "A",
+        "work_rvu": Decimal(1),
+        "nonfacility_total_rvu": Decimal(changes.pop("total", "1")),
+        "facility_total_rvu": Decimal(1),
+        "pctc": "0",
+        "global_days": "XXX",
+        "multiple": "0",
+        "bilateral": "0",
+        "assistant": "0",
+        "co_surgeon": "0",
+        "team": "0",
+        "endoscopic_base": "",
+        "conversion_factor": Decimal(33),
+    }
+    return msgspec.convert(values | changes, FeeRow)
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> EditTables:
+    pairs = (
+        "G0001\tG0002\t\t20200101\t*\t0\tone\n"
+        "G0001\tG0003\t\t20200101\t*\t1\ttwo\n"
+        "G0001\tG0004\t\t20200101\t20260815\t0\tended\n"
+        "G0001\tG0004\t\t20260901\t*\t0\tback\n"
+        "G0001\tG0005\t\t20200101\t20200101\t9\tnever\n"
+    )
+    columns = read_ptp([(PTP_HEAD + pairs).encode()])
+    path = tmp_path_factory.mktemp("tables") / "ptp.rvt"
+    path.write_bytes(compile_ptp(spec(TableKind.PTP, Setting.PRACTITIONER), columns))
+    mue = [
+        MueRow("Q0001", 2, 1, "r"),
+        MueRow("Q0002", 2, 2, "r"),
+        MueRow("Q0003", 2, 3, "r"),
+        MueRow("Q0004", 0, 2, "r"),
+    ]
+    add_on = [
+        AddOnRow("A0001", "G0001", 1, None, date(2026, 9, 1)),
+        AddOnRow("A0002", "CCCCC", 2),
+        AddOnRow("A0003", "G0001", 3),
+    ]
+    fees = [
+        fee("G0010", global_days="010", total="1"),
+        fee("G0011", global_days="090", total="9", multiple="2"),
+        fee("G0012", bilateral="1", pctc="1", assistant="2", co_surgeon="1", multiple="2"),
+        fee("G0013", status="B", bilateral="2", assistant="1", team="2"),
+        fee("G0014", global_days="000", bilateral="3"),
+        fee("G0463"),
+    ]
+    editor = [
+        EditorRow("4", "A", "Newborn_Only", "D", "P0700"),
+        EditorRow("4", "C", "Maternity_Only", "D", "O2441"),
+        EditorRow("4", "C", "Maternity_Only", "D", "I10"),
+        EditorRow("4", "D", "Adult_Only", "D", "N400"),
+        EditorRow("5", "A", "Female_Only", "D", "N8000"),
+        EditorRow("5", "C", "Male_Only", "D", "N400"),
+        EditorRow("6", "", "Principal_Manifestation", "D", "G3101"),
+        EditorRow("8", "A", "Principal_Questionable_Admit", "D", "I10"),
+        EditorRow("9", "", "Principal_Unacceptable", "D", "Z9181"),
+    ]
+    article = Article(number="A1", version="2", procedures={"G0020": "1"}, covered={"1": {"I10"}}, noncovered={"Z0000"})
+    star = Article(number="A2", version="1", procedures={"G0021": "1"}, covered={"1": {"I10"}}, companions={"1"})
+    local = Article(number="A3", version="1", procedures={"G0022": "1"}, covered={"1": {"I10"}}, contractors={"111"})
+    return EditTables(
+        [
+            open_table(path),
+            MueTable(spec(TableKind.MUE, Setting.PRACTITIONER), mue),
+            AddOnTable(spec(TableKind.ADD_ON), add_on),
+            FeeTable(spec(TableKind.FEES), fees),
+            EditorTable(spec(TableKind.CODE_EDITOR), editor),
+            PoaExemptTable(spec(TableKind.POA_EXEMPT), ["Z9181"]),
+            CoverageTable(spec(TableKind.COVERAGE), [article, star, local]),
+        ]
+    )
+
+
+SWITCHES = Switches(
+    switches=[
+        Switch(name="drug-codes-required", value="error", payer_id="P1"),
+        Switch(name="sex-edits", value="off", payer_id="P2"),
+        Switch(name="necessity", value="error", payer_id="P1", valid_from=date(2026, 8, 15)),
+    ],
+    lists=[
+        CodeList(name="single-dose-drugs", codes=frozenset({"J0171"}), valid_from=date(2026, 8, 15)),
+        CodeList(name="waived-tests", codes=frozenset({"Q0111"})),
+        CodeList(name="inpatient-only", codes=frozenset({"G0030"})),
+        CodeList(name="significant-procedures", codes=frozenset({"G0031"})),
+    ],
+    visits=[
+        VisitCode(code="T0001", family="office", level=2, new_patient=False, minutes=10),
+        VisitCode(code="T0002", family="office", level=3, new_patient=False, minutes=20),
+        VisitCode(code="T0003", family="office", level=4, new_patient=False, minutes=30),
+        VisitCode(code="T0004", family="office", level=5, new_patient=False, minutes=40),
+        VisitCode(code="T0005", family="office", level=3, new_patient=True, minutes=30),
+        VisitCode(code="T0006", family="emergency", level=3),
+    ],
+)
+
+
+def line(code: str, number: int = 1, **changes: object) -> LineFacts:
+    return msgspec.structs.replace(LineFacts(line_number=number, code=code, diagnosis_pointers=(1,)), **changes)
+
+
+def lines(*codes: str, **changes: object) -> tuple[LineFacts, ...]:
+    return tuple(line(code, number, **changes) for number, code in enumerate(codes, start=1))
+
+
+@pytest.fixture
+def run(code_sets: CodeSets, tables: EditTables, encounter: Build) -> Callable[..., list[Finding]]:
+    def check(rule: str, **changes: object) -> list[Finding]:
+        found = check_encounter(encounter(**changes), code_sets, tables, SWITCHES)
+        return [one for one in found if one.rule == rule]
+
+    return check
+
+
+Run = Callable[..., list[Finding]]
+SURGERY = HistoryLine(code="G0011", date_of_service=date(2026, 5, 17), group_npi="1", specialty="s")
+SAME = {"group_npi": "1", "specialty": "s"}
+BORN = {"patient": PatientFacts(birth_date=date(1970, 1, 1), sex="F")}
+STRONG = EvaluationFacts(life_threatening_problems=1, hospitalisation_decision=True)
+OUTLIER = {
+    "name": "share of top levels",
+    "trials": 400,
+    "peers": 30,
+    "peer_mean_ppm": 200_000,
+    "peer_90th_ppm": 300_000,
+}
+INPATIENT = {"setting": Setting.INPATIENT, "discharge_date": IN_FORCE, "present_on_admission": ("Y",)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity", "changes"),
+    [
+        ("DX-03", "error", {"diagnoses": ("S83.411",)}),
+        ("DX-03", "error", {"diagnoses": ("S83.411Q",)}),
+        ("DX-03", "warning", {"diagnoses": ("S83.411A", "Z47.89")}),
+        ("DX-04", "warning", {"diagnoses": ("M25.561", "M25.569")}),
+        ("DX-04", "error", {"diagnoses": ("M25.561",), "lines": (line("G0463", modifiers=("LT",)),)}),
+        ("DX-04", "warning", {"diagnoses": ("M25.569",), "lines": (line("G0463", modifiers=("LT",)),)}),
+        ("DX-04", "warning", {"diagnoses": ("M25.569",), "note_sides": {"M25.569": "left"}}),
+        ("DX-05", "error", {"diagnoses": ("H42", "E11.9")}),
+        ("DX-05", "error", {"diagnoses": ("G31.01", "I10")}),
+        ("DX-06", "warning", {"diagnoses": ("N18.30", "I12.9")}),
+        ("DX-06", "info", {"diagnoses": ("H42",)}),
+        ("DX-09", "error", {"diagnoses": ("Z91.81",), **INPATIENT}),
+        ("DX-09", "warning", {"diagnoses": ("I10",), **INPATIENT}),
+        ("DX-09", "error", {"diagnoses": ("E11.9", "E11.9"), **INPATIENT}),
+        ("DX-10", "error", {"diagnoses": ("P07.00",), **BORN}),
+        ("DX-10", "error", {"diagnoses": ("I10",), "patient": PatientFacts(birth_date=date(1961, 8, 15), sex="F")}),
+        ("DX-11", "warning", {"diagnoses": ("N40.0",), **BORN}),
+        ("DX-12", "error", {"note_diagnoses_uncertain": ("I10",)}),
+        ("DX-13", "warning", {"diagnoses": ("J18.9", "R05.9")}),
+        ("DX-14", "warning", {"diagnoses": ("I10", "I50.9")}),
+        ("DX-14", "warning", {"diagnoses": ("E11.9", "N18.30")}),
+        ("DX-15", "warning", {"diagnoses": ("C50.911", "Z85.3")}),
+        ("DX-16", "error", {"diagnoses": ("I10",), **INPATIENT, "present_on_admission": ()}),
+        ("DX-16", "error", {"diagnoses": ("I10", "Z91.81"), **INPATIENT, "present_on_admission": ("Y", "Y")}),
+        ("DX-17", "info", {"diagnoses": ("F17.200", "J45.909")[1:]}),
+        ("PX-01P", "warning", {"lines": lines("G0013")}),
+        ("PX-02", "error", {"lines": lines("G0001", "G0002")}),
+        ("PX-02", "error", {"lines": lines("G0002", "G0001")}),
+        ("PX-02", "error", {"lines": (line("G0001"), line("G0002", 2, modifiers=("59",)))}),
+        ("PX-02", "error", {"lines": lines("G0001", "G0003")}),
+        ("PX-02", "warning", {"lines": (line("G0001"), line("G0003", 2, modifiers=("XS",)))}),
+        ("PX-02", "error", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 8, 15)}),
+        ("PX-02", "error", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 9, 1)}),
+        ("PX-03", "warning", {"lines": (line("G0463"), line("T1015", 2, modifiers=("59",)))}),
+        ("PX-04", "error", {"lines": (line("Q0001", units=3),)}),
+        ("PX-04", "error", {"lines": lines("Q0002", "Q0002", "Q0002")}),
+        ("PX-04", "error", {"lines": (line("Q0002", units=2), line("Q0002", 2, modifiers=("76",)))}),
+        ("PX-04", "warning", {"lines": (line("Q0003", units=3),)}),
+        ("PX-04", "error", {"lines": lines("Q0004")}),
+        ("PX-05", "error", {"lines": lines("A0001", "G0463")}),
+        ("PX-05", "error", {"lines": (line("G0001"), line("A0001", 2, modifiers=("51",)))}),
+        ("PX-05", "warning", {"lines": lines("A0002")}),
+        ("PX-05", "warning", {"lines": lines("A0003")}),
+        ("PX-06", "error", {"lines": lines("T0001"), "history": (SURGERY,), **SAME}),
+        ("PX-06", "warning", {"lines": lines("G0010"), "history": (SURGERY,), **SAME}),
+        ("PX-07", "error", {"lines": (line("G0013", modifiers=("50",)),)}),
+        ("PX-07", "error", {"lines": (line("G0012", modifiers=("50",), units=2),)}),
+        ("PX-08", "error", {"lines": (line("G0010", modifiers=("26",)),)}),
+        ("PX-08", "warning", {"lines": lines("G0012"), "place_of_service": "22"}),
+        ("PX-09", "error", {"lines": (line("G0013", modifiers=("80",)),)}),
+        ("PX-09", "warning", {"lines": (line("G0010", modifiers=("80",)),)}),
+        ("PX-09", "warning", {"lines": (line("G0012", modifiers=("62",)),)}),
+        ("PX-10", "info", {"lines": lines("G0012", "G0011")}),
+        ("PX-12", "warning", {"lines": lines("T0006")}),
+        ("PX-13", "warning", {"lines": lines("G0102"), **BORN}),
+        ("PX-14", "error", {"lines": lines("T0005"), "history": (SURGERY,), **SAME}),
+        ("PX-15", "warning", {"lines": lines("J0171"), "date_of_service": date(2026, 8, 15)}),
+        ("PX-15", "warning", {"lines": lines("Q0111")}),
+        ("PX-15", "error", {"lines": lines("J1010"), "payer_id": "P1"}),
+        ("PX-15", "error", {"lines": (line("G0463", modifiers=("GA", "GZ")),)}),
+        ("PX-16", "error", {"lines": lines("G0463"), "setting": Setting.OUTPATIENT_HOSPITAL}),
+        ("MN-01", "warning", {"lines": lines("G0020"), "diagnoses": ("E11.9",)}),
+        ("MN-01", "error", {"lines": lines("G0020"), "diagnoses": ("E11.9",), "payer_id": "P1"}),
+        ("MN-01", "error", {"lines": lines("G0020"), "diagnoses": ("Z00.00",)}),
+        ("MN-01", "warning", {"lines": lines("G0021")}),
+        ("MN-01", "warning", {"lines": lines("G0022"), "diagnoses": ("E11.9",), "contractor": "111"}),
+        ("EM-01", "warning", {"lines": lines("T0003"), "evaluation": EvaluationFacts(self_limited_problems=1)}),
+        ("EM-01", "info", {"lines": lines("T0002"), "evaluation": STRONG}),
+        ("EM-01", "warning", {"lines": lines("T0003"), "evaluation": EvaluationFacts(total_minutes=29)}),
+        ("EM-02", "info", {"lines": lines("T0001"), "evaluation": EvaluationFacts()}),
+        ("EM-03", "warning", {"lines": lines("T0001", "G0010")}),
+        ("UP-01", "info", {"peer_measures": (PeerMeasure(hits=200, **OUTLIER),)}),
+        (
+            "UP-02",
+            "warning",
+            {
+                "lines": lines("G0001", "G0003"),
+                "peer_measures": (PeerMeasure(hits=300, peer_95th_ppm=350_000, pair=("G0001", "G0003"), **OUTLIER),),
+            },
+        ),
+        ("UP-03", "warning", {"drg": DrgFacts(drg="291", without={"N17.9": "293", "I10": "291"})}),
+    ],
+)
+def test_a_violation_is_found_once_with_its_severity(
+    run: Run, rule: str, severity: str, changes: dict[str, object]
+) -> None:
+    found = run(rule, **changes)
+    assert [one.severity for one in found] == [severity]
+    assert found[0].message
+    assert found[0].expected
+    assert (found[0].override_needs is not None) == found[0].overridable
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes"),
+    [
+        ("DX-03", {"diagnoses": ("S83.411A",)}),
+        ("DX-03", {"diagnoses": ("S83.411D", "Z47.89")}),
+        ("DX-04", {"diagnoses": ("M25.561", "M25.562")}),
+        ("DX-04", {"diagnoses": ("M25.561",), "lines": (line("G0463", modifiers=("RT",)),)}),
+        ("DX-05", {"diagnoses": ("E11.9", "H42")}),
+        ("DX-06", {"diagnoses": ("I12.9", "N18.30")}),
+        ("DX-09", {"diagnoses": ("E11.9",), **INPATIENT}),
+        ("DX-10", {"diagnoses": ("I10",), "patient": PatientFacts(birth_date=date(1961, 8, 16), sex="F")}),
+        ("DX-10", {"diagnoses": ("P07.00",)}),
+        ("DX-11", {"diagnoses": ("N40.0",), **BORN, "payer_id": "P2"}),
+        ("DX-11", {"diagnoses": ("N40.0",), **BORN, "condition_codes": ("45",)}),
+        ("DX-11", {"diagnoses": ("N80.00",), **BORN}),
+        ("DX-12", {"note_diagnoses_uncertain": ("I10",), **INPATIENT}),
+        ("DX-13", {"diagnoses": ("I10", "R05.9")}),
+        ("DX-14", {"diagnoses": ("I11.0", "I50.9")}),
+        ("DX-15", {"diagnoses": ("C61", "Z85.3")}),
+        ("DX-16", {"diagnoses": ("I10", "Z91.81"), **INPATIENT, "present_on_admission": ("N", "")}),
+        ("DX-17", {"diagnoses": ("I10",)}),
+        ("PX-02", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 8, 16)}),
+        ("PX-02", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 8, 31)}),
+        ("PX-02", {"lines": lines("G0001", "G0005")}),
+        ("PX-02", {"lines": lines("G0001", "G0002"), "date_of_service": date(2026, 6, 30)}),
+        ("PX-02", {"lines": lines("G0001", "G0002"), "setting": Setting.OUTPATIENT_HOSPITAL}),
+        ("PX-02", {"lines": (line("G0001"), line("G0002", 2, rendering_provider_npi="other"))}),
+        ("PX-02", {"lines": (line("G0001"), line("G0002", 2, date_of_service=date(2026, 8, 16)))}),
+        ("PX-03", {"lines": (line("G0001"), line("G0003", 2, modifiers=("59",)))}),
+        ("PX-04", {"lines": (line("Q0001", units=2), line("Q0001", 2, units=2, modifiers=("76",)))}),
+        ("PX-04", {"lines": lines("Q0002", "Q0002")}),
+        ("PX-04", {"lines": (line("Q0009", units=99),)}),
+        ("PX-05", {"lines": lines("A0001", "G0001")}),
+        ("PX-05", {"lines": lines("A0001"), "date_of_service": date(2026, 9, 2)}),
+        ("PX-05", {"lines": lines("A0002", "G0463")}),
+        ("PX-06", {"lines": (line("T0001", modifiers=("24",)),), "history": (SURGERY,), **SAME}),
+        ("PX-06", {"lines": lines("T0001"), "history": (SURGERY,), **SAME, "date_of_service": date(2026, 8, 16)}),
+        ("PX-06", {"lines": lines("T0001"), "history": (SURGERY,), "group_npi": "2", "specialty": "s"}),
+        ("PX-07", {"lines": (line("G0012", modifiers=("50",)),)}),
+        ("PX-08", {"lines": (line("G0012", modifiers=("26",)),), "place_of_service": "22"}),
+        ("PX-09", {"lines": (line("G0012", modifiers=("80",)),)}),
+        ("PX-10", {"lines": lines("G0011", "G0012")}),
+        ("PX-12", {"lines": lines("T0006"), "place_of_service": "23"}),
+        ("PX-13", {"lines": lines("G0101"), **BORN}),
+        (
+            "PX-14",
+            {
+                "lines": lines("T0005"),
+                "history": (msgspec.structs.replace(SURGERY, date_of_service=date(2023, 8, 15)),),
+                **SAME,
+            },
+        ),
+        ("PX-15", {"lines": lines("J0171"), "date_of_service": date(2026, 8, 14)}),
+        ("PX-15", {"lines": (line("J0171", modifiers=("JZ",)),)}),
+        ("PX-16", {"lines": (line("G0463", revenue_code="0510"),), "setting": Setting.OUTPATIENT_HOSPITAL}),
+        ("MN-01", {"lines": lines("G0020")}),
+        ("MN-01", {"lines": lines("G0099")}),
+        ("MN-01", {"lines": lines("G0022"), "diagnoses": ("E11.9",), "contractor": "222"}),
+        ("EM-01", {"lines": lines("T0003"), "evaluation": EvaluationFacts(total_minutes=30)}),
+        ("EM-01", {"lines": lines("T0004"), "evaluation": STRONG}),
+        ("EM-03", {"lines": (line("T0001", modifiers=("25",)), line("G0010", 2))}),
+        ("UP-01", {"peer_measures": (PeerMeasure(hits=130, **OUTLIER),)}),
+        ("UP-01", {"peer_measures": (PeerMeasure(hits=200, **(OUTLIER | {"peers": 29})),)}),
+        ("UP-03", {"drg": DrgFacts(drg="291", without={"N17.9": "293", "J96.01": "292"})}),
+    ],
+)
+def test_what_the_rule_allows_passes(run: Run, rule: str, changes: dict[str, object]) -> None:
+    assert run(rule, **changes) == []
+
+
+def test_institutional_claims_name_inpatient_only_services_and_visits_beside_procedures(run: Run) -> None:
+    setting = {"setting": Setting.OUTPATIENT_HOSPITAL}
+    paid = {"revenue_code": "0510"}
+    assert "inpatient-only" in run("PX-16", lines=lines("G0030", **paid), **setting)[0].message
+    [visit] = run("PX-16", lines=lines("T0001", "G0031", **paid), **setting)
+    assert visit.expected == "modifier 25, if separate"
+
+
+def test_the_maternity_band_changed_on_the_first_of_october_2019(code_sets: CodeSets, encounter: Build) -> None:
+    from revcycle_codes.rules.patient import age_bands
+
+    assert ("Maternity_Only", 12, 55) in age_bands(date(2019, 9, 30))
+    assert ("Maternity_Only", 9, 64) in age_bands(date(2019, 10, 1))
+
+
+def test_line_order_does_not_change_what_is_found(run: Run) -> None:
+    facts = (line("G0001"), line("G0002", 2), line("G0003", 3), line("Q0002", 4, units=9))
+    forward, backward = run("PX-02", lines=facts), run("PX-02", lines=tuple(reversed(facts)))
+    assert {(one.codes, one.severity) for one in forward} == {(one.codes, one.severity) for one in backward}
+    assert run("PX-04", lines=facts)[0].message == run("PX-04", lines=tuple(reversed(facts)))[0].message
+
+
+@pytest.mark.parametrize(("code", "split_helps"), [("Q0001", True), ("Q0002", False), ("Q0003", False)])
+def test_splitting_a_line_helps_under_adjudication_indicator_1_only(run: Run, code: str, split_helps: bool) -> None:
+    assert run("PX-04", lines=(line(code, units=4),))
+    split = (line(code, units=2), line(code, 2, units=2, modifiers=("76",)))
+    assert (not run("PX-04", lines=split)) is split_helps
+
+
+def test_tables_of_another_quarter_are_named_as_unchecked(tables: EditTables) -> None:
+    assert {one.kind for one in tables.unchecked(END)} == set(TableKind)
+    assert tables.unchecked(START) == []
+
+
+def test_an_unknown_switch_is_refused() -> None:
+    with pytest.raises(CodesError, match="expected one of"):
+        Switches([Switch(name="colour", value="error")])
+
+
+def test_every_rule_of_the_specification_is_in_the_catalogue() -> None:
+    wanted = {f"DX-{n:02}" for n in range(1, 18)} | {f"PX-{n:02}" for n in range(1, 17)}
+    wanted |= {"MN-01", "EM-01", "EM-02", "EM-03", "UP-01", "UP-02", "UP-03"}
+    ids = [entry.id for entry in CATALOGUE]
+    assert wanted <= set(ids)
+    assert len(ids) == len(set(ids))
+    for entry in CATALOGUE:
+        assert len(entry.text) > 60, f"{entry.id} does not state its rule"
+        assert f"## {entry.id} {entry.title}" in catalogue_page()
+
+
+def test_the_catalogue_page_is_current() -> None:
+    """Write it again with `revcycle codes rules > libs/codes/CATALOGUE.md`."""
+    assert (Path(__file__).parents[1] / "CATALOGUE.md").read_text() == catalogue_page()

@@ -1,0 +1,42 @@
+"""006020X314 and 005010X210, additional information to support a claim (275), one claim per transaction."""
+
+_NAME = "?AN1-60 ?AN1-35 ?AN1-25 ?- ?AN1-10"
+
+
+def _guide(binary: str) -> str:
+    return f"""
+ST R 1 =275 AN4-9 AN1-35
+BGN R 1 =02|11 AN1-50 D8 ?TM
+LOOP 1000A R 1
+  NM1 R 1 =PR =2 AN1-60 ?- ?- ?- ?- =PI|XV|46 AN2-80
+  PER S 1 =IC ?AN1-60 ?AN2-2 ?AN1-256 ?AN2-2 ?AN1-256 ?AN2-2 ?AN1-256
+LOOP 1000B R 1
+  NM1 R 1 =41 =1|2 {_NAME} =46|FI|XX AN2-80
+  PER S 1 =IC ?AN1-60 ?AN2-2 ?AN1-256 ?AN2-2 ?AN1-256 ?AN2-2 ?AN1-256
+LOOP 1000C R 1
+  NM1 R 1 =1P =1|2 {_NAME} ?=FI|SV|XX ?AN2-80 P8,9
+  N3 S 1 AN1-55 ?AN1-55
+  N4 S 1 AN2-30 ?AN2-2 ?AN3-15 ?AN2-3
+  REF S 5 AN2-3 AN1-50
+LOOP 1000D R 1
+  NM1 R 1 =QC =1 {_NAME} ?=II|MI|MR ?AN2-80 P8,9
+  REF R 1 =EJ AN1-50
+  REF S 5 =X1|1K|BLT|EA|D9 AN1-50
+  DTP S 1 =472 DTP:D8|RD8
+LOOP 2000A R *
+  LX R 1 N1-6
+  TRN R 1 =1|2 AN1-50
+  STC S 1 (AN1-30,AN1-30,?AN2-3,?AN1-3) ?D8
+  REF S 3 AN2-3 AN1-50
+  DTP S 1 =472 DTP:D8|RD8
+  LOOP 2100A R 1
+    DTP R 1 =368 DTP:D8
+    CAT R 1 =AE|UN|IN|PI ?=HL|IA|TX|MB|DO
+    LOOP 2110A R 1
+{binary}
+SE R 1 N1-10 AN4-9
+"""
+
+
+GUIDE = _guide("      OOI R 1 AN1-3 ?AN1-60 ?AN1-60 ?AN1-60\n      BDS R 1 =ASC|B64 N1-15 B")
+DRAFT = _guide("      EFI R 1 AN2-2 ?AN1-264 ?AN1-15 ?AN1-60\n      BIN R 1 N1-15 B")

@@ -1,0 +1,642 @@
+"""Situational, balancing and code rules of the 837, checked while the segments pass.
+
+Each rule has an id, the place it is about and the acknowledgment it deserves (277CA category:status:entity).
+Sources: the generation rules of the 5010 guides and the front-end edits payers publish.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+from revcycle_edi.npi import is_valid_npi
+from revcycle_edi.x12.codes import CARCS, FACILITY_TYPES
+from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.validation.context import Collector, Place
+from revcycle_edi.x12.values import parse_cents, parse_date
+
+_PO_BOX = re.compile(r"\b(?:P\.? ?O\.? ?BOX|POST OFFICE BOX|LOCK ?BOX)\b", re.IGNORECASE)
+_ICD10 = re.compile(r"[A-TV-Z]\d[0-9A-Z](?:[0-9A-Z]{1,4})?")
+_ICD10_FROM = date(2015, 10, 1)
+_PROCEDURE = re.compile(r"[A-Z]\d{4}|\d{4}[0-9A-Z]")
+_ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
+_ICD9_LISTS = frozenset(("BK", "BF", "BJ", "PR", "BN"))
+
+
+def cents(text: str) -> int:
+    """An amount for arithmetic: 0 when it cannot be read (the guide layer has reported it)."""
+    try:
+        return parse_cents(text)
+    except X12Error:
+        return 0
+
+
+def day(text: str) -> date | None:
+    """A date for comparison: None when it cannot be read."""
+    try:
+        return parse_date(text[:8])
+    except X12Error:
+        return None
+
+
+class _Payer:
+    """Another payer of the claim (2320) and what it decided."""
+
+    def __init__(self) -> None:
+        self.payer_id = ""
+        self.paid: int | None = None
+        self.adjusted = 0
+        self.line_paid = 0
+        self.decided_lines = False
+        self.claim_date = False
+        self.line_date = False
+
+
+class _Claim:
+    """What is known of the claim being read."""
+
+    def __init__(self, place: Place, e: list[str]) -> None:
+        self.place = place
+        self.e = e
+        self.charge = cents(e[2])
+        facility = [*e[5].split(":"), "", "", ""]
+        self.facility, self.frequency = facility[0], facility[2]
+        self.line_charges = 0
+        self.diagnoses: list[str] = []
+        self.hi: list[tuple[str, str, Place]] = []
+        self.f8 = False
+        self.accident = self.admission = False
+        self.pointers: list[tuple[str, Place]] = []
+        self.line_numbers: set[str] = set()
+        self.service_dates: list[tuple[date, Place]] = []
+        self.procedures: list[tuple[str, Place]] = []
+        self.others: list[_Payer] = []
+        self.lines = 0
+        self.line_charge = 0
+        self.statement: tuple[date, date] | None = None
+        self.rendering = ""
+        self.responsibility = "P"
+
+
+class Rules837:
+    """The rules over one transaction. kind is P, I or D; duplicates spans the input (CLM01 seen so far)."""
+
+    def __init__(self, kind: str, out: Collector, duplicates: set[str]) -> None:
+        self._kind = kind
+        self._out = out
+        self._seen = duplicates
+        self._claim: _Claim | None = None
+        self._billing_npi = ""
+        self._sbr: list[str] = []
+        self._sbr_place: Place | None = None
+        self._has_patient = False
+        self._svd: tuple[_Payer | None, int, Place] | None = None
+        self._handlers: dict[str, Callable[[str, list[str]], None]] = {
+            "NM1": self._nm1,
+            "N3": self._n3,
+            "N4": self._n4,
+            "HL": self._hl,
+            "SBR": self._sbr_segment,
+            "CLM": self._clm,
+            "HI": self._hi,
+            "REF": self._ref,
+            "DTP": self._dtp,
+            "AMT": self._amt,
+            "CAS": self._cas,
+            "LX": self._lx,
+            "SV1": self._sv1,
+            "SV2": self._sv2,
+            "SV3": self._sv3,
+            "SVD": self._svd_segment,
+            "PRV": self._prv,
+            "DMG": self._dmg,
+            "LIN": self._lin,
+        }
+
+    def feed(self, loop: str, e: list[str]) -> None:
+        """Take one padded segment with the loop it belongs to."""
+        handler = self._handlers.get(e[0])
+        if handler is not None:
+            handler(loop, e)
+
+    def finish(self) -> None:
+        """Close the last claim."""
+        self._end_claim()
+
+    def _reject(
+        self, rule: str, message: str, code: str, expected: str, *, element: str = "", at: Place | None = None
+    ) -> None:
+        self._out.add(rule, message, answer="277ca", codes=(code,), expected=expected, element=element, at=at)
+
+    # Levels ---------------------------------------------------------------------------------------------------------
+
+    def _hl(self, loop: str, e: list[str]) -> None:
+        self._end_claim()
+        if e[3] in ("20", "22"):
+            self._has_patient = False
+        elif e[3] == "23":
+            self._has_patient = True
+            if self._sbr[2:3] == ["18"]:
+                self._reject(
+                    "837.sbr02.self",
+                    "a patient level stands under a subscriber who is the patient",
+                    "A7:732",
+                    "SBR02 empty when a 2000C loop follows",
+                    at=self._sbr_place,
+                )
+
+    def _sbr_segment(self, loop: str, e: list[str]) -> None:
+        if loop == "2320":
+            if self._claim is not None:
+                self._claim.others.append(_Payer())
+            return
+        self._sbr = e
+        self._sbr_place = self._out.place.copy()
+
+    def _nm1(self, loop: str, e: list[str]) -> None:
+        if loop == "2330B" and self._claim is not None and self._claim.others:
+            self._claim.others[-1].payer_id = e[9]
+        if e[8] == "XX":
+            self._npi(loop, e)
+        elif loop in ("2310B", "2010AA") and self._kind != "I" and e[1] in ("85", "82"):
+            self._reject(
+                "837.npi.missing",
+                "the provider has no NPI",
+                f"A6:562:{e[1]}",
+                "NM108 XX and an NPI in NM109",
+                element="09",
+            )
+        if e[1] == "85" and loop == "2010AA":
+            self._billing_npi = e[9]
+
+    def _npi(self, loop: str, e: list[str]) -> None:
+        if not is_valid_npi(e[9]):
+            self._reject(
+                "837.npi",
+                "the NPI fails its check digit",
+                f"A7:562:{e[1]}",
+                "ten digits starting with 1 or 2 that satisfy the Luhn check over 80840",
+                element="09",
+            )
+        elif e[1] == "82" and loop == "2310B" and e[9] == self._billing_npi:
+            self._out.add(
+                "837.rendering.same",
+                "the rendering provider is the billing provider",
+                answer="internal",
+                severity="warning",
+                expected="no 2310B loop when it repeats 2010AA",
+                element="09",
+            )
+
+    def _n3(self, loop: str, e: list[str]) -> None:
+        if loop == "2010AA" and (_PO_BOX.search(e[1]) or _PO_BOX.search(e[2])):
+            self._reject(
+                "837.billing.pobox",
+                "the billing provider address is a post office box",
+                "A7:503:85",
+                "a street address; a PO box belongs in the pay-to address (2010AB)",
+                element="01",
+            )
+
+    def _n4(self, loop: str, e: list[str]) -> None:
+        if loop in ("2010AA", "2310C") and not e[4] and not re.fullmatch(r"\d{9}", e[3]):
+            entity = "85" if loop == "2010AA" else "77"
+            self._reject(
+                "837.zip9",
+                "the postal code has no nine digits",
+                f"A7:500:{entity}",
+                "nine digits, no dash",
+                element="03",
+            )
+
+    def _prv(self, loop: str, e: list[str]) -> None:
+        if e[2] == "PXC" and not re.fullmatch(r"[0-9A-Z]{9}X", e[3]):
+            self._reject(
+                "837.taxonomy", "not a taxonomy code", "A7:145", "ten characters, the last one X", element="03"
+            )
+
+    def _dmg(self, loop: str, e: list[str]) -> None:
+        born, today = day(e[2]), self._out.context.today
+        if born is not None and today is not None and born > today:
+            self._reject(
+                "837.birth.future",
+                "the date of birth lies in the future",
+                "A7:158:QC",
+                "a date up to today",
+                element="02",
+            )
+
+    # Claim ----------------------------------------------------------------------------------------------------------
+
+    def _clm(self, loop: str, e: list[str]) -> None:
+        self._end_claim()
+        self._out.place.claim_id = e[1]
+        claim = self._claim = _Claim(self._out.place.copy(), e)
+        if self._sbr:
+            claim.responsibility = self._sbr[1]
+        if e[1] in self._seen:
+            self._reject(
+                "837.clm01.duplicate",
+                "the claim id occurs twice",
+                "A7:54",
+                "a CLM01 of its own per submission",
+                element="01",
+            )
+        self._seen.add(e[1])
+        if len(e[1]) > 20:
+            self._reject(
+                "837.clm01.long",
+                "the claim id is longer than 20 characters",
+                "A7:478",
+                "at most 20 characters",
+                element="01",
+            )
+        if claim.charge < 0:
+            self._reject("837.charge.negative", "the charge is negative", "A7:178", "0 or more", element="02")
+        if self._sbr and not self._sbr[2] and not self._has_patient:
+            self._reject(
+                "837.sbr02.blank",
+                "the subscriber is not the patient but no patient level follows",
+                "A7:732",
+                "SBR02 18, or a 2000C loop with the patient",
+                at=self._sbr_place,
+            )
+        if self._kind != "I" and claim.facility not in FACILITY_TYPES:
+            self._reject("837.pos", "not a place of service", "A7:249", "a CMS place of service code", element="05-1")
+        causes = e[11].split(":")
+        if "AA" in causes[:3] and len(causes) < 4:
+            self._reject(
+                "837.accident.state", "an auto accident names no state", "A6:732", "CLM11-4 state", element="11-4"
+            )
+
+    def _ref(self, loop: str, e: list[str]) -> None:
+        claim = self._claim
+        if e[1] == "EI" and loop == "2010AA" and not re.fullmatch(r"\d{9}", e[2]):
+            self._reject(
+                "837.taxid", "the tax id has no nine digits", "A7:128:85", "nine digits, no dash", element="02"
+            )
+        if claim is None:
+            return
+        if e[1] == "F8" and loop == "2300":
+            claim.f8 = True
+        elif e[1] == "6R" and loop == "2400":
+            if e[2] in claim.line_numbers:
+                self._reject(
+                    "837.6r.duplicate", "two lines have the same control number", "A7:732", "REF*6R unique in the claim"
+                )
+            claim.line_numbers.add(e[2])
+        elif e[1] == "X4" and not re.fullmatch(r"\d{2}D\d{7}", e[2]):
+            self._reject("837.clia", "not a CLIA number", "A7:630", "two digits, D, seven digits", element="02")
+
+    def _dtp(self, loop: str, e: list[str]) -> None:
+        claim = self._claim
+        if claim is None:
+            return
+        start = day(e[3])
+        end = day(e[3][9:]) if e[2] == "RD8" else start
+        if start is not None and end is not None and start > end:
+            self._reject(
+                "837.period", "the period ends before it starts", "A7:187", "from date up to through date", element="03"
+            )
+        if e[1] == "439":
+            claim.accident = True
+        elif e[1] == "435":
+            claim.admission = True
+        elif e[1] == "434" and start and end:
+            claim.statement = (start, end)
+        elif e[1] == "472" and start and end:
+            claim.service_dates.append((end, self._out.place.copy()))
+        elif e[1] == "573":
+            self._decision_date(loop, claim)
+        self._future(e, end)
+
+    def _future(self, e: list[str], end: date | None) -> None:
+        today = self._out.context.today
+        if e[1] in ("472", "434") and end is not None and today is not None and end > today:
+            self._reject(
+                "837.date.future",
+                "the date of service lies in the future",
+                "A7:510",
+                "a date up to today",
+                element="03",
+            )
+
+    def _decision_date(self, loop: str, claim: _Claim) -> None:
+        if loop == "2330B" and claim.others:
+            claim.others[-1].claim_date = True
+        elif loop == "2430" and self._svd is not None and self._svd[0] is not None:
+            self._svd[0].line_date = True
+
+    def _hi(self, loop: str, e: list[str]) -> None:
+        claim = self._claim
+        if claim is None:
+            return
+        for index in range(1, 13):
+            if not e[index]:
+                continue
+            qualifier, _, rest = e[index].partition(":")
+            code = rest.partition(":")[0]
+            claim.hi.append((qualifier, code, self._out.place.copy()))
+            if qualifier in ("ABK", "ABF", "BK", "BF"):
+                if code in claim.diagnoses:
+                    self._reject(
+                        "837.dx.duplicate",
+                        "the diagnosis is sent twice",
+                        "A7:255",
+                        "each diagnosis once",
+                        element=f"{index:02d}",
+                    )
+                claim.diagnoses.append(code)
+            if qualifier in _ICD10_LISTS and not _ICD10.fullmatch(code):
+                self._reject(
+                    "837.dx.format",
+                    "not the form of an ICD-10-CM code",
+                    "A7:255",
+                    "letter, digit, up to five more, no point",
+                    element=f"{index:02d}-2",
+                )
+        if len(claim.diagnoses) > 12 and self._kind == "P":
+            self._reject("837.dx.many", "more than twelve diagnoses", "A7:255", "at most twelve")
+
+    # Lines ----------------------------------------------------------------------------------------------------------
+
+    def _lx(self, loop: str, e: list[str]) -> None:
+        self._end_svd()
+        if self._claim is not None:
+            self._claim.lines += 1
+            self._claim.line_charge = 0
+
+    def _charge(self, text: str, element: str) -> None:
+        if self._claim is not None:
+            self._claim.line_charge = cents(text)
+            self._claim.line_charges += self._claim.line_charge
+        if text.startswith("-"):
+            self._reject("837.charge.negative", "the charge is negative", "A7:178", "0 or more", element=element)
+
+    def _procedure(self, text: str, element: str) -> None:
+        qualifier, _, rest = text.partition(":")
+        parts = rest.split(":")
+        if self._claim is None:
+            return
+        if qualifier == "HC":
+            if not _PROCEDURE.fullmatch(parts[0]) or parts[0] == "00000" or parts[0].startswith("0000"):
+                self._reject(
+                    "837.procedure.format",
+                    "not the form of a procedure code",
+                    "A7:507",
+                    "five characters",
+                    element=element,
+                )
+            else:
+                self._claim.procedures.append((parts[0], self._out.place.copy()))
+        modifiers = [m for m in parts[1:5] if m]
+        if len(set(modifiers)) != len(modifiers):
+            self._reject(
+                "837.modifier.duplicate", "a modifier is repeated", "A7:453", "each modifier once", element=element
+            )
+
+    def _units(self, text: str, element: str) -> None:
+        if not text.strip("0.") or text.startswith("-"):
+            self._reject("837.units", "the units are not positive", "A7:476", "more than 0", element=element)
+
+    def _sv1(self, loop: str, e: list[str]) -> None:
+        self._charge(e[2], "02")
+        self._procedure(e[1], "01-2")
+        self._units(e[4], "04")
+        if e[5] and e[5] not in FACILITY_TYPES:
+            self._reject("837.pos", "not a place of service", "A7:249", "a CMS place of service code", element="05")
+        self._pointers(e[7], "07")
+
+    def _pointers(self, text: str, element: str) -> None:
+        if self._claim is None or not text:
+            return
+        pointers = text.split(":")
+        available = len(self._claim.diagnoses)
+        if any(not p.isdigit() or not 1 <= int(p[:3]) <= available for p in pointers if p):
+            self._reject(
+                "837.pointer",
+                "a pointer names a diagnosis the claim does not have",
+                "A7:477",
+                f"1 to {available}",
+                element=element,
+            )
+        elif len(set(pointers)) != len(pointers):
+            self._reject(
+                "837.pointer.duplicate", "a pointer is repeated", "A7:477", "each pointer once", element=element
+            )
+
+    def _sv2(self, loop: str, e: list[str]) -> None:
+        self._charge(e[3], "03")
+        if e[2]:
+            self._procedure(e[2], "02-2")
+        self._units(e[5], "05")
+        if not re.fullmatch(r"\d{4}", e[1]) or e[1] in ("0000", "0001"):
+            self._reject(
+                "837I.revenue",
+                "not a revenue code of a line",
+                "A7:455",
+                "four digits; 0001 is for paper only",
+                element="01",
+            )
+
+    def _sv3(self, loop: str, e: list[str]) -> None:
+        self._charge(e[2], "02")
+        self._pointers(e[11], "11")
+
+    def _lin(self, loop: str, e: list[str]) -> None:
+        if e[2] == "N4" and not re.fullmatch(r"\d{11}", e[3]):
+            self._reject("837.ndc", "not a national drug code", "A7:218", "eleven digits, no dashes", element="03")
+
+    # Other payers ---------------------------------------------------------------------------------------------------
+
+    def _amt(self, loop: str, e: list[str]) -> None:
+        if loop == "2320" and e[1] == "D" and self._claim is not None and self._claim.others:
+            self._claim.others[-1].paid = cents(e[2])
+
+    def _cas(self, loop: str, e: list[str]) -> None:
+        total = 0
+        for index in range(2, 20, 3):
+            if not e[index]:
+                continue
+            amount = cents(e[index + 1])
+            total += amount
+            if e[index] not in CARCS:
+                self._reject(
+                    "837.carc",
+                    "not a claim adjustment reason code",
+                    "A7:521",
+                    "a code of list 139",
+                    element=f"{index:02d}",
+                )
+            if e[index + 1] and amount == 0:
+                self._out.add(
+                    "837.cas.zero",
+                    "an adjustment of zero",
+                    answer="internal",
+                    severity="warning",
+                    expected="no adjustment without an amount",
+                    element=f"{index + 1:02d}",
+                )
+        if self._claim is None or not self._claim.others:
+            return
+        if loop == "2320":
+            self._claim.others[-1].adjusted += total
+        elif self._svd is not None:
+            payer, rest, place = self._svd
+            self._svd = (payer, rest - total, place)
+
+    def _svd_segment(self, loop: str, e: list[str]) -> None:
+        self._end_svd()
+        claim = self._claim
+        if claim is None:
+            return
+        payer = next((p for p in claim.others if p.payer_id == e[1]), None)
+        if payer is None:
+            self._reject(
+                "837.svd.payer",
+                "a line names a payer the claim does not have",
+                "A8:672",
+                "NM109 of a 2330B loop",
+                element="01",
+            )
+        else:
+            payer.decided_lines = True
+            payer.line_paid += cents(e[2])
+        self._svd = (payer, claim.line_charge - cents(e[2]), self._out.place.copy())
+
+    def _end_svd(self) -> None:
+        if self._svd is not None and self._svd[1] != 0:
+            self._reject(
+                "837.cob.line",
+                f"the line is not what the other payer paid and adjusted: {self._svd[1]} cents are left",
+                "A7:672",
+                "line charge = SVD02 + CAS of 2430",
+                at=self._svd[2],
+            )
+        self._svd = None
+
+    # Ends -----------------------------------------------------------------------------------------------------------
+
+    def _end_claim(self) -> None:
+        claim = self._claim
+        if claim is None:
+            return
+        self._end_svd()
+        self._claim_money(claim)
+        self._claim_situations(claim)
+        self._claim_codes(claim)
+        self._claim = None
+        self._out.place.claim_id = ""
+
+    def _claim_money(self, claim: _Claim) -> None:
+        difference = claim.charge - claim.line_charges
+        if difference:
+            self._reject(
+                "837.clm02.balance",
+                f"the claim charge is not the sum of its lines: {difference} cents apart",
+                "A7:400",
+                "CLM02 = sum of the line charges",
+                element="02",
+                at=claim.place,
+            )
+        for payer in claim.others:
+            if payer.decided_lines and payer.paid is not None and payer.paid != payer.line_paid - payer.adjusted:
+                self._reject(
+                    "837.cob.claim",
+                    "what the other payer paid is not the sum of its lines less its claim adjustments",
+                    "A7:672",
+                    "AMT*D = sum of SVD02 - CAS of 2320",
+                    at=claim.place,
+                )
+            if payer.claim_date and payer.line_date:
+                self._reject(
+                    "837.cob.dates",
+                    "the decision date stands at the claim and at a line",
+                    "A7:732",
+                    "DTP*573 at claim or line level, never both",
+                    at=claim.place,
+                )
+
+    def _claim_situations(self, claim: _Claim) -> None:
+        at = claim.place
+        if claim.frequency in ("7", "8") and not claim.f8:
+            self._reject(
+                "837.f8",
+                "a replacement or void names no original claim",
+                "A6:464",
+                "REF*F8 when CLM05-3 is 7 or 8",
+                at=at,
+            )
+        if claim.frequency == "1" and claim.f8:
+            self._reject(
+                "837.f8.original",
+                "an original claim names an earlier one",
+                "A7:535",
+                "no REF*F8 when CLM05-3 is 1",
+                at=at,
+            )
+        if claim.responsibility != "P" and not claim.others:
+            self._reject(
+                "837.secondary",
+                "a secondary claim does not say who paid before",
+                "A6:171",
+                "a 2320 loop with 2330A and 2330B when SBR01 is not P",
+                at=at,
+            )
+        if claim.e[11] and self._kind != "I" and not claim.accident:
+            self._reject("837.accident.date", "an accident has no date", "A6:732", "DTP*439 when CLM11 is sent", at=at)
+        if claim.facility in ("21", "51", "61") and self._kind == "P" and not claim.admission:
+            self._out.add(
+                "837.admission",
+                "an inpatient place of service has no admission date",
+                answer="internal",
+                severity="warning",
+                expected="DTP*435",
+                at=at,
+            )
+        if claim.statement is not None:
+            for served, place in claim.service_dates:
+                if not claim.statement[0] <= served <= claim.statement[1]:
+                    self._reject(
+                        "837I.statement",
+                        "a line lies outside the statement period",
+                        "A7:188",
+                        "dates within DTP*434",
+                        at=place,
+                    )
+
+    def _claim_codes(self, claim: _Claim) -> None:
+        served = min((d for d, _ in claim.service_dates), default=None)
+        if served is None and claim.statement is not None:
+            served = claim.statement[1]
+        if served is None:
+            return
+        for qualifier, code, place in claim.hi:
+            if qualifier in _ICD9_LISTS and served >= _ICD10_FROM:
+                self._reject(
+                    "837.icd9",
+                    "an ICD-9 diagnosis for a service after 2015-09-30",
+                    "A7:255",
+                    "ICD-10: ABK, ABF, ...",
+                    at=place,
+                )
+            elif qualifier in _ICD10_LISTS and not self._known("ICD10", code, served):
+                self._reject(
+                    "837.dx.code",
+                    "the diagnosis is not valid on the date of service",
+                    "A7:255",
+                    "a valid code",
+                    at=place,
+                )
+        for code, place in claim.procedures:
+            if not self._known("HCPCS", code, served):
+                self._reject(
+                    "837.procedure.code",
+                    "the procedure is not valid on the date of service",
+                    "A7:507",
+                    "a valid code",
+                    at=place,
+                )
+
+    def _known(self, system: str, code: str, served: date) -> bool:
+        check = self._out.context.code_check
+        return check is None or check(system, code, served)

@@ -1,0 +1,123 @@
+"""Rules of the transactions beside 837 and 835: acknowledgments, status, eligibility, authorization, attachments."""
+
+from collections.abc import Callable
+
+from revcycle_edi.npi import is_valid_npi
+from revcycle_edi.x12.codes import CLAIM_STATUS_CATEGORIES
+from revcycle_edi.x12.guides.model import Guide
+from revcycle_edi.x12.validation.context import Collector
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() and len(text) <= 10 else -1
+
+
+class RulesOther:
+    """The rules over one transaction that is neither a claim nor a remittance."""
+
+    def __init__(self, guide: Guide, out: Collector) -> None:
+        self._guide = guide
+        self._out = out
+        self._traces: set[str] = set()
+        self._accepted = self._rejected = 0
+        self._ak2 = self._ak2_accepted = 0
+        self._binary_length = 0
+        self._totals: dict[str, str] = {}
+        self._claims = 0
+        self._handlers: dict[str, Callable[[str, list[str]], None]] = {
+            "NM1": self._nm1,
+            "STC": self._stc,
+            "QTY": self._qty,
+            "AK2": self._ak2_segment,
+            "IK5": self._ik5,
+            "AK9": self._ak9,
+            "BDS": self._bds,
+            "BIN": self._bin,
+            "TRN": self._trn,
+            "EB": self._eb,
+        }
+
+    def feed(self, loop: str, e: list[str]) -> None:
+        """Take one padded segment with the loop it belongs to."""
+        handler = self._handlers.get(e[0])
+        if handler is not None:
+            handler(loop, e)
+
+    def finish(self) -> None:
+        """Totals of a claim acknowledgment against its claims."""
+        if self._guide.version != "005010X214":
+            return
+        for qualifier, counted in (("90", self._accepted), ("AA", self._rejected)):
+            stated = self._totals.get(qualifier)
+            if stated is not None and _count(stated) != counted:
+                self._held("277ca.totals", f"states {stated} claims, lists {counted}", f"QTY*{qualifier}*{counted}")
+
+    def _held(self, rule: str, message: str, expected: str, *, element: str = "") -> None:
+        self._out.add(rule, message, answer="internal", expected=expected, element=element)
+
+    def _nm1(self, loop: str, e: list[str]) -> None:
+        if e[8] == "XX" and not is_valid_npi(e[9]):
+            self._held("x12.npi", "the NPI fails its check digit", "an NPI with a valid check digit", element="09")
+
+    def _stc(self, loop: str, e: list[str]) -> None:
+        for index in (1, 10, 11):
+            category = e[index].partition(":")[0]
+            if category and category not in CLAIM_STATUS_CATEGORIES:
+                self._held(
+                    "x12.stc.category", "not a claim status category", "a code of list 507", element=f"{index:02d}-1"
+                )
+        if loop == "2200D" and self._guide.version == "005010X214":
+            rejected = e[3] == "U"
+            self._rejected += rejected
+            self._accepted += not rejected
+            category = e[1].partition(":")[0]
+            if (category in ("A3", "A4", "A6", "A7", "A8")) != rejected:
+                self._held(
+                    "277ca.action",
+                    "the action contradicts the category",
+                    "WQ with A1, A2; U with A3, A4, A6, A7, A8",
+                    element="03",
+                )
+
+    def _qty(self, loop: str, e: list[str]) -> None:
+        if loop == "2200B":
+            self._totals[e[1]] = e[2]
+
+    def _ak2_segment(self, loop: str, e: list[str]) -> None:
+        self._ak2 += 1
+
+    def _ik5(self, loop: str, e: list[str]) -> None:
+        self._ak2_accepted += e[1] in ("A", "E")
+
+    def _ak9(self, loop: str, e: list[str]) -> None:
+        received, accepted = _count(e[3]), _count(e[4])
+        if self._ak2 and self._ak2 == received and accepted != self._ak2_accepted:
+            self._held(
+                "999.totals", "the accepted count is not what the sets say", str(self._ak2_accepted), element="04"
+            )
+        if accepted > received or (e[1] == "A" and accepted != received) or (e[1] == "R" and accepted):
+            self._held(
+                "999.verdict",
+                "the verdict contradicts the counts",
+                "A when all, P when some, R when none",
+                element="01",
+            )
+
+    def _bds(self, loop: str, e: list[str]) -> None:
+        if _count(e[2]) != len(e[3]):
+            self._held("275.length", "the length is not that of the data", str(len(e[3])), element="02")
+
+    def _bin(self, loop: str, e: list[str]) -> None:
+        if _count(e[1]) != len(e[2]):
+            self._held("275.length", "the length is not that of the data", str(len(e[2])), element="01")
+
+    def _trn(self, loop: str, e: list[str]) -> None:
+        if e[1] != "1" or self._guide.transaction_type not in ("276", "270"):
+            return
+        if e[2] in self._traces:
+            self._held("x12.trn.duplicate", "the trace number occurs twice", "a trace number per inquiry", element="02")
+        self._traces.add(e[2])
+
+    def _eb(self, loop: str, e: list[str]) -> None:
+        if e[8] and e[7]:
+            self._held("271.eb", "an amount and a percentage in one benefit", "EB07 or EB08, not both", element="08")

@@ -1,0 +1,68 @@
+"""Relay: outbox to acknowledged to archived. Floor: aiokafka's ``send`` per record of the same records."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import count
+
+from aiokafka import AIOKafkaProducer
+from harness import TOPIC, Round, Surroundings, fill_outbox, measured
+from revcycle_messaging import Database, Relay
+from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
+from revcycle_messaging.transports import OutgoingRecord
+from revcycle_messaging.transports.kafka import KafkaTransport
+
+EVENTS = 12_000
+TARGET = 0.8
+_numbers = count(1_000_000, EVENTS)
+
+
+async def relay_round(around: Surroundings, database: Database) -> Round:
+    """Fill the outbox, send its records the plain way, then let the relay do it."""
+    start = next(_numbers)
+    await fill_outbox(database, range(start, start + EVENTS))
+    async with database.connection() as connection:
+        await connection.execute("ANALYZE messaging.outbox")
+        rows = await connection.fetch("SELECT topic, key, headers, payload FROM messaging.outbox ORDER BY seq")
+    records = [
+        OutgoingRecord(row["topic"], row["key"], row["payload"], headers_to_kafka(headers_from_text(row["headers"])))
+        for row in rows
+    ]
+    del rows
+    await around.fresh_topics(TOPIC)
+    floor = await _send_each(around.kafka.bootstrap_servers, records)
+    del records
+    await around.fresh_topics(TOPIC)
+    transport = KafkaTransport(around.kafka.bootstrap_servers, client_id="bench")
+    relay = Relay(database, transport, lambda: datetime.now(UTC))
+    value = await measured(EVENTS, _carry(relay))
+    await transport.close()
+    return Round(value, floor)
+
+
+async def _carry(relay: Relay) -> None:
+    running = asyncio.create_task(relay.run())
+    while relay.published < EVENTS:
+        await asyncio.sleep(0.005)
+    relay.stop()
+    await running
+
+
+async def _send_each(bootstrap_servers: str, records: Sequence[OutgoingRecord]) -> float:
+    async def send() -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap_servers,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=5,
+            max_batch_size=256 * 1024,
+        )
+        await producer.start()
+        sent = [
+            await producer.send(one.topic, key=one.key.encode(), value=one.value, headers=list(one.headers))
+            for one in records
+        ]
+        await asyncio.gather(*sent)
+        await producer.stop()
+
+    return await measured(len(records), send())
