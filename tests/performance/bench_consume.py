@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Union, get_args
+from typing import Any, get_args
 
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Place
-from harness import PLAIN_TOPIC, TOPIC, Round, Surroundings, claim, fill_outbox, measured
+from harness import PLAIN_TOPIC, TOPIC, Round, Surroundings, claim, fill_outbox, measured, reached
 from pydantic import BaseModel
 from pydantic_core import to_json
 from revcycle_events import ClaimSubmitted
@@ -55,7 +55,7 @@ def _plain_type(annotation: Any) -> Any:
     arguments = get_args(annotation)
     if arguments:
         plain = tuple(_plain_type(argument) for argument in arguments)
-        return Union[plain] if type(None) in arguments else list[plain[0]]  # type: ignore[valid-type]  # made here
+        return plain[0] | None if type(None) in arguments else list[plain[0]]  # type: ignore[valid-type]  # made here
     return _struct_of(annotation) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else annotation
 
 
@@ -124,8 +124,7 @@ async def _empty(database: Database) -> None:
 
 async def _consume(consumer: Consumer) -> None:
     running = asyncio.create_task(consumer.run())
-    while consumer.applied < EVENTS:
-        await asyncio.sleep(0.005)
+    await reached(lambda: consumer.applied, EVENTS)
     consumer.stop()
     await running
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from aiokafka import AIOKafkaProducer
-from harness import TOPIC, Round, Surroundings, fill_outbox, measured
+from harness import TOPIC, Round, Surroundings, fill_outbox, measured, reached
 from revcycle_messaging import Database, Relay
 from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
 from revcycle_messaging.transports import OutgoingRecord
@@ -42,8 +42,7 @@ async def relay_round(around: Surroundings, database: Database) -> Round:
 
 async def _carry(relay: Relay) -> None:
     running = asyncio.create_task(relay.run())
-    while relay.published < EVENTS:
-        await asyncio.sleep(0.005)
+    await reached(lambda: relay.published, EVENTS)
     relay.stop()
     await running
 

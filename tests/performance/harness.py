@@ -149,6 +149,13 @@ async def measured(count: int, work: Awaitable[Any]) -> float:
     return count / (time.perf_counter() - started)
 
 
+async def reached(count: Callable[[], int], wanted: int) -> None:
+    """Wait until a counter has come so far, looking every five milliseconds."""
+    async with asyncio.timeout(120):
+        while count() < wanted:  # noqa: ASYNC110  (a counter tells nobody)
+            await asyncio.sleep(0.005)
+
+
 async def rounds_of(name: str, rounds: int, one_round: Callable[[], Awaitable[Round]]) -> list[Round]:
     """One round to warm everything up, which does not count, then the rounds; each is told on standard error."""
     found = []

@@ -17,7 +17,6 @@ from edi_samples import (
     interchange,
     npi,
 )
-
 from revcycle_edi.x12 import build_837d, build_837i, build_837p
 from revcycle_edi.x12.records import (
     Adjustment,

@@ -1,11 +1,10 @@
-"""The defect bench: every planted defect is found under its rule, at its level, with its code; clean files are silent."""
+"""The defect bench: every planted defect is found under its rule, level and code; clean files are silent."""
 
 from datetime import date
 
 import pytest
 from edi_bases import BASES
 from edi_samples import npi
-
 from revcycle_edi.x12 import ValidationContext, validate
 
 

@@ -5,13 +5,23 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 from revcycle_events import EncounterDocumented
-from revcycle_messaging.envelope import DependsOn, Envelope, headers_from_text, headers_to_text, read_headers
+from revcycle_messaging.envelope import (
+    DependsOn,
+    Envelope,
+    headers_from_text,
+    headers_text_to_kafka,
+    headers_to_kafka,
+    headers_to_text,
+    read_headers,
+)
 from revcycle_messaging.errors import BadSeal, MissingKey, Permanent
 from revcycle_messaging.sealing import SealedEvent, check_seal, open_event, seal_event, view_of
 from revcycle_messaging.testing import OTHER_TENANT, START, TENANT, NoteTaken, make_cause, make_key_ring
+from revcycle_messaging.transports.kafka import hash_of_key
 
 TOPIC = "revcycle.testing.v1"
 
@@ -111,7 +121,13 @@ def test_a_view_keeps_what_is_granted() -> None:
 
 @given(st.dictionaries(st.from_regex(r"ce_[a-z]{1,8}", fullmatch=True), st.text("abc:/-@é", max_size=20), min_size=1))
 def test_headers_survive_their_text_form(headers: dict[str, str]) -> None:
-    assert headers_from_text(headers_to_text(headers)) == headers
+    text = headers_to_text(headers)
+    assert headers_from_text(text) == headers and headers_text_to_kafka(text) == headers_to_kafka(headers)
+
+
+@given(st.text(max_size=40))
+def test_a_key_lies_where_every_other_kafka_client_looks_for_it(key: str) -> None:
+    assert hash_of_key(key) == murmur2(key.encode()) & 0x7FFFFFFF
 
 
 def test_headers_that_are_no_envelope_are_refused(tmp_path: Path) -> None:

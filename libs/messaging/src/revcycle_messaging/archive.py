@@ -21,7 +21,7 @@ import asyncpg
 import orjson
 
 from revcycle_messaging.database import Database, translated_errors
-from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
+from revcycle_messaging.envelope import headers_text_to_kafka
 from revcycle_messaging.errors import MessagingError
 from revcycle_messaging.transports import OutgoingRecord
 
@@ -59,7 +59,7 @@ class ArchivedEvent:
 
     def record(self) -> OutgoingRecord:
         """As it goes on its topic, byte for byte as the first time."""
-        return OutgoingRecord(self.topic, self.key, self.payload, headers_to_kafka(headers_from_text(self.headers)))
+        return OutgoingRecord(self.topic, self.key, self.payload, headers_text_to_kafka(self.headers))
 
     def digest(self) -> bytes:
         """SHA-256 of everything but ``recorded_at``; ``messaging.archive_digest`` does the same in SQL."""

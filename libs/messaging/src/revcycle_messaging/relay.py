@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from revcycle_messaging.crash_points import reach
 from revcycle_messaging.database import Database, close_quietly, translated_errors
-from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
+from revcycle_messaging.envelope import headers_text_to_kafka
 from revcycle_messaging.errors import MessagingError, Transient, reason_of
 from revcycle_messaging.outbox import SHARDS
 from revcycle_messaging.transports import OutgoingRecord, Producer, Transport
@@ -118,6 +118,8 @@ class Relay:
         """One leadership: a connection, its locks, a producer; ends at the first failure or when told to stand by."""
         connection = await self._database.direct_connection(f"{self._database.service}-relay")
         try:
+            # A crash of the server may bring moved rows back into the outbox: they are then sent twice, as any may be.
+            await connection.execute("SET synchronous_commit = off")
             while not self._stopping.is_set() and not await self._take_shards(connection):
                 await self._sleep(self._settings.leader_retry_seconds)
             if self._stopping.is_set():
@@ -228,8 +230,7 @@ def _stream(row: Any) -> tuple[Any, str, str]:
 
 async def _send(producer: Producer, rows: "Sequence[Any]") -> Sequence[bool]:
     records = [
-        OutgoingRecord(row["topic"], row["key"], row["payload"], headers_to_kafka(headers_from_text(row["headers"])))
-        for row in rows
+        OutgoingRecord(row["topic"], row["key"], row["payload"], headers_text_to_kafka(row["headers"])) for row in rows
     ]
     return await producer.send(records)
 

@@ -40,8 +40,8 @@ _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"^\s*(?:[-•*–·]|\(?\d{1,2}[.)]|#)\s*")
 _LABEL = re.compile(
     r"^(medical reasoning|reasoning|additional testing|medical treatment|treatment|patient education"
-    r"|specialist referrals?|patient agreements?|instructions?|follow.?up|plan|counseling|referrals?|medications?|testing|education"
-    r"|orders?|disposition|patient education and counseling)\b[^:]{0,30}:?",
+    r"|specialist referrals?|patient agreements?|instructions?|follow.?up|plan|counseling|referrals?|medications?|testing"
+    r"|education|orders?|disposition|patient education and counseling)\b[^:]{0,30}:?",
     re.IGNORECASE,
 )
 _VERB = re.compile(
@@ -132,10 +132,11 @@ _NEGATED = re.compile(
     re.IGNORECASE,
 )
 _UNCERTAIN = re.compile(
-    r"\b(probabl[ey]|possibl[ey]|suspect(ed|s)?|suspicio(n|us)( for| of)?|(most |very )?likely|rule[- ]out|r/o|versus|vs"
-    r"|consistent with|compatible with|concern(s|ing|ed)?( for| about)?|questionable|may (be|have|represent)"
+    r"\b(probabl[ey]|possibl[ey]|suspect(ed|s)?|suspicio(n|us)( for| of)?|(most |very )?likely|rule[- ]out|r/o"
+    r"|versus|vs|consistent with|compatible with|concern(s|ing|ed)?( for| about)?|questionable|may (be|have|represent)"
     r"|might|could (be|represent)|presum(ed|ptive|ably)|differential|working diagnosis|appears? to (be|have)"
-    r"|evaluat(e|ion) for|screen(ing)? for|risk (of|for)|indicative of|suggest(s|ive|ing)?( of)?|question of|if|should|in case|watch for|monitor for|return for|prevent\w*|avoid\w*|\?)",
+    r"|evaluat(e|ion) for|screen(ing)? for|risk (of|for)|indicative of|suggest(s|ive|ing)?( of)?|question of"
+    r"|if|should|in case|watch for|monitor for|return for|prevent\w*|avoid\w*)\b|\?",
     re.IGNORECASE,
 )
 _HISTORICAL = re.compile(

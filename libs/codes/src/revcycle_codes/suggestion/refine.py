@@ -43,10 +43,9 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
         return []
     rules: list[str] = []
     row = rows[0]
-    if key == _ARTHRITIS:
-        for site, plain, by_side in _JOINTS:
-            if site.search(heading):
-                return [(by_side.get(side or "", plain), ("osteoarthritis-site",))]
+    for site, plain, by_side in _JOINTS:
+        if key == plain or (key == _ARTHRITIS and site.search(heading)):
+            return [(by_side.get(side or "", plain), ("osteoarthritis-site",))]
     if not row.billable:
         chosen = _leaf(table, key, side, heading)
         if chosen is None:

@@ -77,15 +77,16 @@ _WORDS = {
     "raised": "elevated",
     "lumbar": "lumbar",
 }
-_STOP = frozenset(
+_STOP_WORDS = (
     "a an and are as at be by for from had has have he her his in into is it its of on or patient she that the their"
-    " this to was were which who with your our we i today new onset due status post s".split()  # noqa: SIM905  words read better as text
+    " this to was were which who with your our we i today new onset due status post s"
 )
-LIGHT = frozenset(
+_STOP = frozenset(_STOP_WORDS.split())
+_LIGHT_WORDS = (
     "unspecified other nos nec not elsewhere classified specified site part without encounter initial mention"
     " acute chronic mild moderate severe right left bilateral stable improving worsening recurrent persistent"
     " intermittent ongoing uncontrolled controlled history follow up followup disease disorder syndrome condition"
-    " essential primary type".split()  # noqa: SIM905  words read better as text
+    " essential primary type"
 )
 
 
@@ -100,6 +101,10 @@ def stem(word: str) -> str:
     return word
 
 
+# Words that tell little by themselves: they count a quarter and never find a phrase alone.
+LIGHT = frozenset(stem(word) for word in _LIGHT_WORDS.split())
+
+
 def words(text: str) -> list[str]:
     """Stems in order, abbreviations written out, stop words left out."""
     found: list[str] = []
@@ -108,7 +113,7 @@ def words(text: str) -> list[str]:
         if word in _STOP:
             continue
         known = _WORDS.get(word)
-        found.extend(known.split() if known else [stem(word)])
+        found.extend(stem(part) for part in (known or word).split())
     return found
 
 
@@ -119,6 +124,5 @@ def spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
         word = match[0].lower().removesuffix("'s")
         if word not in _STOP:
             known = _WORDS.get(word)
-            parts = known.split() if known else [stem(word)]
-            found.extend((part, match.start(), match.end()) for part in parts)
+            found.extend((stem(part), match.start(), match.end()) for part in (known or word).split())
     return found

@@ -1,0 +1,176 @@
+"""The suggester: evidence, assertions, rules and the scorer."""
+
+import itertools
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from revcycle_codes import CodesError, CodeSets
+from revcycle_codes.score import Predicted, read_gold, score_notes
+from revcycle_codes.suggest import Suggester, SuggestionResult, suggestion_record
+from revcycle_codes.suggestion.aliases import ALIASES
+from revcycle_codes.suggestion.queries import OTHER, UNABLE, QueryDraft, draft_query, lint_query
+
+
+@pytest.fixture(scope="session")
+def suggester(code_sets: CodeSets) -> Suggester:
+    return Suggester.open(code_sets)
+
+
+def highlighted(result: SuggestionResult) -> set[str]:
+    return {one.code for one in result.suggestions if one.highlight}
+
+
+@pytest.mark.parametrize(
+    ("assessment", "codes"),
+    [
+        ("1. Hypertension.\n- Medical Reasoning: Stable.\n2. Depression.", {"I10", "F32.A"}),
+        ("Hypertension.\n\nCHF.", {"I11.0", "I50.9"}),
+        ("Hypertension.\n\nCKD stage 3.", {"I12.9", "N18.30"}),
+        ("Hypertension.\n\nCHF.\n\nCKD stage 3.", {"I13.0", "I50.9", "N18.30"}),
+        ("DM2.\n\nChronic kidney disease, stage 4.", {"E11.22", "N18.4"}),
+        ("Diabetes.", {"E11.9"}),
+        ("Right knee pain.", {"M25.561"}),
+        ("Bilateral carpal tunnel syndrome.", {"G56.01", "G56.02"}),
+        ("Left knee arthritis.", {"M17.12"}),
+        ("Left ankle sprain.", {"S93.402A"}),
+        ("Chest pain and hypertension.", {"R07.9", "I10"}),
+        ("Left shoulder pain, likely rotator cuff tendinopathy.", {"M25.512"}),
+        ("Pneumonia.\n\nCough.", {"J18.9"}),
+        ("History of lobectomy.", {"Z90.2"}),
+        ("Non-cardiac complaint of unclear kind.", set()),
+    ],
+)
+def test_problem_headings_yield_their_codes(suggester: Suggester, assessment: str, codes: set[str]) -> None:
+    text = f"CHIEF COMPLAINT\n\nVisit.\n\nASSESSMENT AND PLAN\n\n{assessment}\n"
+    assert highlighted(suggester.suggest(text)) == codes
+
+
+CONDITIONS = (
+    "pneumonia", "asthma", "hypertension", "diabetes", "gout", "migraine", "depression", "heart failure", "anemia",
+    "stroke", "kidney stones", "breast cancer", "epilepsy", "gallstones", "osteoporosis",
+)  # fmt: skip
+STATEMENTS = (
+    ("HISTORY OF PRESENT ILLNESS", "She denies {}."),
+    ("HISTORY OF PRESENT ILLNESS", "There is no evidence of {}."),
+    ("HISTORY OF PRESENT ILLNESS", "His mother had {}."),
+    ("FAMILY HISTORY", "Positive for {}."),
+    ("FAMILY HISTORY", "Father: {}."),
+    ("ASSESSMENT AND PLAN", "Possible {}."),
+    ("ASSESSMENT AND PLAN", "Rule out {}."),
+    ("ASSESSMENT AND PLAN", "Suspected {}."),
+    ("ASSESSMENT", "Probable {}."),
+    ("ASSESSMENT", "{}, suspected."),
+    ("ASSESSMENT", "No {}."),
+    ("ASSESSMENT AND PLAN", "{} was ruled out."),
+    ("ASSESSMENT AND PLAN", "Findings are consistent with {}."),
+    ("ASSESSMENT AND PLAN", "I am concerned about {}."),
+    ("PLAN", "Return if you develop {}."),
+)
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_negated_family_and_uncertain_statements_yield_no_code(
+    suggester: Suggester, statement: tuple[str, str]
+) -> None:
+    """15 conditions in each of 15 statements: 225 planted in all."""
+    section, sentence = statement
+    for condition in CONDITIONS:
+        text = f"{section}\n\n{sentence.format(condition)[0].upper()}{sentence.format(condition)[1:]}\n"
+        assert suggester.suggest(text).suggestions == (), text
+
+
+def test_an_uncertain_problem_raises_a_query_that_does_not_lead(suggester: Suggester) -> None:
+    text = "ASSESSMENT\n\nCough, likely pneumonia.\n"
+    [query] = suggester.suggest(text).queries
+    assert lint_query(query) == []
+    assert text[query.start : query.end] == "Cough, likely pneumonia"
+    assert "pneumonia" not in " ".join(query.options)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"indicators": ()}, "indicator"),
+        ({"question": "Which diagnosis gives the best payment?"}, "payment"),
+        ({"options": ("pneumonia", OTHER, UNABLE)}, "two supported options"),
+        ({"question": "Please confirm pneumonia?"}, "leads"),
+    ],
+)
+def test_a_leading_query_fails_the_lint(changes: dict[str, object], problem: str) -> None:
+    good = draft_query("Cough, likely pneumonia", 0, 23)
+    assert lint_query(good) == []
+    spoilt: QueryDraft = msgspec.structs.replace(good, **changes)
+    assert any(problem in one for one in lint_query(spoilt))
+
+
+def test_every_suggestion_points_to_its_evidence_and_release(suggester: Suggester) -> None:
+    text = "HPI:\nShe has asthma.\n\nASSESSMENT\n\n- Right hip pain\n- Type 2 diabetes mellitus\n"
+    result = suggester.suggest(text)
+    assert len(result.suggestions) <= 20
+    for one in result.suggestions:
+        assert text[one.start : one.end].strip()
+        assert one.release == "FY2026-04"
+        assert one.path
+    scores = [one.score for one in result.suggestions if one.highlight]
+    assert scores == sorted(scores, reverse=True)
+    assert suggestion_record("n", result)["id"] == "n"
+    assert suggester.suggest(text) == result
+
+
+def test_every_name_in_use_means_a_billable_code(code_sets: CodeSets) -> None:
+    from datetime import date
+
+    from revcycle_codes import CodeSystem
+
+    day = date(2026, 9, 30)
+    wrong = [
+        name for name, code in ALIASES.items() if not code_sets.resolve(CodeSystem.ICD10CM, code, day).valid_for_billing
+    ]
+    assert wrong == []
+
+
+def test_notes_without_structure_and_odd_texts_are_answered(suggester: Suggester) -> None:
+    for text in ("", "\n\n", "ASSESSMENT", ":", "ASSESSMENT\n\n1.", "a" * 10_000, "🙂 ASSESSMENT: gout"):
+        suggester.suggest(text)
+    with pytest.raises(CodesError, match="at most"):
+        suggester.suggest("a" * (1 << 20) + "a")
+
+
+def test_at_least_100_notes_a_second(suggester: Suggester, shared_folder: Path) -> None:
+    path = shared_folder / "notes" / "aci_bench_valid.jsonl"
+    notes = [msgspec.json.decode(line)["note"] for line in path.read_bytes().splitlines()]
+    suggester.suggest(notes[0])
+    best = 0.0
+    for _ in range(3):
+        started = time.perf_counter()
+        for note in notes:
+            suggester.suggest(note)
+        best = max(best, len(notes) / (time.perf_counter() - started))
+    assert best >= 100
+
+
+def test_the_scorer_counts_by_hand() -> None:
+    gold = {"a": frozenset({"I10", "E11.9"}), "b": frozenset({"J45.909"})}
+    predicted = {
+        "a": [Predicted("I10", True), Predicted("E11.8", True), Predicted("E11.9")],
+        "b": [Predicted("J45.901", True)],
+    }
+    result = score_notes(gold, predicted)
+    assert result["recall@1"].value == pytest.approx(1 / 3)
+    assert result["recall@5"].value == pytest.approx(2 / 3)
+    assert result["exact precision"].value == pytest.approx(1 / 3)
+    assert result["exact recall"].value == pytest.approx(1 / 3)
+    assert result["category micro-F1"].value == pytest.approx(1.0)
+    assert all(one.low <= one.value <= one.high for one in result.values())
+    assert score_notes(gold, predicted) == result
+
+
+def test_gold_of_the_wrong_shape_is_refused_by_line() -> None:
+    with pytest.raises(CodesError, match="line 2"):
+        read_gold(b'{"id": "a", "codes": []}\n{"id": 1}\n')
+
+
+def test_planted_statements_are_at_least_150() -> None:
+    assert len(list(itertools.product(STATEMENTS, CONDITIONS))) >= 150

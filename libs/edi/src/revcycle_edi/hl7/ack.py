@@ -1,0 +1,140 @@
+"""Acknowledgments of HL7 v2 messages, original and enhanced mode, and the check that decides between them.
+
+Original mode answers AA, AE (content or processing error) or AR (wrong type, version or processing id). Enhanced mode
+(MSH-15 or MSH-16 valued) answers CA, CE, CR for the commit. The reply swaps sender and receiver, carries a control id
+of its own, echoes MSH-12 and names the message in MSA-2. Send AA or CA only when the event is durably stored.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from revcycle_edi.hl7.errors import HL7Error
+from revcycle_edi.hl7.message import Encoding, Message, escape, parse_message
+
+VERSIONS = frozenset(
+    ("2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "2.7.1", "2.8", "2.8.1", "2.8.2")
+)
+SUPPORTED_TYPES = frozenset(("ADT", "BAR", "DFT", "MDM", "ORU", "SIU"))
+
+
+class Problem(msgspec.Struct, frozen=True, gc=False):
+    """Why a message is not accepted. reject is AR (it can never be processed), else AE; code is of table 0357."""
+
+    code: str
+    text: str
+    location: str = ""
+    reject: bool = False
+
+
+def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) -> list[Problem]:
+    """What makes a message unfit for processing: type, version, processing id, required header fields."""
+    problems: list[Problem] = []
+    if message.type not in types:
+        problems.append(Problem("200", "unsupported message type", "MSH^1^9", reject=True))
+    if message.version not in VERSIONS:
+        problems.append(Problem("203", "unsupported version", "MSH^1^12", reject=True))
+    if message.value(message.segments[0], 11) not in ("P", "T", "D"):
+        problems.append(Problem("202", "unsupported processing id", "MSH^1^11", reject=True))
+    if not message.control_id:
+        problems.append(Problem("101", "no message control id", "MSH^1^10"))
+    if message.type == "ADT" and not message.first("PID"):
+        problems.append(Problem("100", "an ADT message without PID", "PID"))
+    return problems
+
+
+def is_enhanced(message: Message) -> bool:
+    """Whether the sender asks for enhanced mode (MSH-15 or MSH-16)."""
+    msh = message.segments[0]
+    return bool(message.value(msh, 15) or message.value(msh, 16))
+
+
+def wants_accept(message: Message, *, successful: bool) -> bool:
+    """Whether the sender wants an accept acknowledgment: always in original mode, else as MSH-15 says."""
+    condition = message.value(message.segments[0], 15)
+    if not is_enhanced(message):
+        return True
+    return condition == "AL" or (condition == "SU" and successful) or (condition == "ER" and not successful)
+
+
+def build_ack(
+    message: Message,
+    *,
+    control_id: str,
+    now: datetime,
+    problems: list[Problem] | None = None,
+    application: bool = False,
+) -> bytes:
+    """The acknowledgment of a message. application asks for AA/AE/AR in enhanced mode too."""
+    problems = problems or []
+    letter = "A" if application or not is_enhanced(message) else "C"
+    verdict = "R" if any(p.reject for p in problems) else "E" if problems else "A"
+    msh = message.segments[0]
+    e = message.encoding
+    fields = [
+        "MSH",
+        e.field,
+        e.component + e.repetition + e.escape + e.subcomponent,
+        _raw(msh, 5),
+        _raw(msh, 6),
+        _raw(msh, 3),
+        _raw(msh, 4),
+        f"{now:%Y%m%d%H%M%S}",
+        "",
+        e.component.join(["ACK", message.event, "ACK"]) if message.version >= "2.5" else "ACK",
+        escape(control_id, e),
+        _raw(msh, 11) or "P",
+        _raw(msh, 12),
+    ]
+    segments = [fields, ["MSA", letter + verdict, escape(message.control_id, e)]]
+    if problems and message.version < "2.5":
+        segments[1].append(escape(problems[0].text, e))
+    for problem in problems if message.version >= "2.5" else []:
+        code = e.component.join([problem.code, escape(problem.text, e), "HL70357"])
+        segments.append(["ERR", "", problem.location.replace("^", e.component), code, "E"])
+    return Message(segments, e, message.charset).encode()
+
+
+def _raw(segment: list[str], field: int) -> str:
+    return segment[field] if field < len(segment) else ""
+
+
+def acknowledge(data: bytes, *, control_id: str, now: datetime, types: frozenset[str] = SUPPORTED_TYPES) -> bytes:
+    """Answer one message as it arrived: AA/CA when it is fit for processing, else AE or AR; never raises on bad input."""
+    try:
+        message = parse_message(data)
+    except HL7Error as error:
+        return _unreadable(control_id, now, error)
+    return build_ack(message, control_id=control_id, now=now, problems=check_message(message, types=types))
+
+
+def _unreadable(control_id: str, now: datetime, error: HL7Error) -> bytes:
+    e = Encoding()
+    header = ["MSH", "|", "^~\\&", "", "", "", "", f"{now:%Y%m%d%H%M%S}", "", "ACK", escape(control_id, e), "P", "2.5"]
+    problem = ["ERR", "", "", f"100^{escape(error.message, e)}^HL70357", "E"]
+    return Message([header, ["MSA", "AR", ""], problem], e, "utf-8").encode()
+
+
+class Acknowledgment(msgspec.Struct, frozen=True, gc=False):
+    """What an ACK says: its code (AA, AE, AR, CA, CE, CR), the control id it answers, and the error text."""
+
+    code: str
+    control_id: str
+    text: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """The message was taken."""
+        return self.code in ("AA", "CA")
+
+
+def parse_ack(data: bytes) -> Acknowledgment:
+    """Read an ACK. HL7Error when it is none."""
+    message = parse_message(data)
+    msa = message.first("MSA")
+    if not msa:
+        raise HL7Error("the answer has no MSA", expected="MSH and MSA")
+    err = message.first("ERR")
+    return Acknowledgment(
+        message.value(msa, 1), message.value(msa, 2), message.value(err, 3, 2) or message.text(msa, 3)
+    )

@@ -1,0 +1,114 @@
+"""MLLP over asyncio streams: the one module of this library that does I/O.
+
+Server: every connection is read in pieces, complete messages are handed to a handler in order and answered in order;
+a peer may send the next message before the answer (pipelined). A broken frame or a silent peer ends its connection,
+never the listener. Client: sends messages and returns their answers, several in flight when asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from revcycle_edi.hl7.errors import HL7Error
+from revcycle_edi.hl7.mllp import Deframer, frame
+
+Handler = Callable[[bytes], Awaitable[bytes]]
+"""Takes a message, makes it durable, returns the acknowledgment to send."""
+
+_READ_BYTES = 64 * 1024
+
+
+async def serve_connection(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    handler: Handler,
+    *,
+    limit_bytes: int = 16 * 1024 * 1024,
+    idle_timeout_seconds: float = 300.0,
+) -> None:
+    """Answer the messages of one connection until the peer leaves, falls silent or breaks the framing."""
+    deframer = Deframer(limit_bytes)
+    try:
+        while True:
+            data = await asyncio.wait_for(reader.read(_READ_BYTES), idle_timeout_seconds)
+            if not data:
+                return
+            answers = [frame(await handler(message)) for message in deframer.feed(data)]
+            if answers:
+                writer.write(b"".join(answers))
+                await writer.drain()
+    except (HL7Error, TimeoutError, ConnectionError):
+        return
+    finally:
+        writer.close()
+
+
+async def start_server(
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    limit_bytes: int = 16 * 1024 * 1024,
+    idle_timeout_seconds: float = 300.0,
+    maximum_connections: int = 256,
+) -> asyncio.Server:
+    """Listen for MLLP connections; further ones beyond the maximum are closed at once."""
+    open_connections = 0
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_connections
+        if open_connections >= maximum_connections:
+            writer.close()
+            return
+        open_connections += 1
+        try:
+            await serve_connection(
+                reader, writer, handler, limit_bytes=limit_bytes, idle_timeout_seconds=idle_timeout_seconds
+            )
+        finally:
+            open_connections -= 1
+
+    return await asyncio.start_server(connected, host, port)
+
+
+class Client:
+    """One MLLP connection. Use as an async context manager."""
+
+    def __init__(self, host: str, port: int, *, answer_timeout_seconds: float = 30.0) -> None:
+        self._host = host
+        self._port = port
+        self._timeout_seconds = answer_timeout_seconds
+        self._deframer = Deframer()
+        self._answers: list[bytes] = []
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def __aenter__(self) -> "Client":
+        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            await self._writer.wait_closed()
+
+    async def send(self, message: bytes) -> bytes:
+        """Send one message and wait for its answer. TimeoutError and ConnectionError leave its fate unknown."""
+        return (await self.send_all([message]))[0]
+
+    async def send_all(self, messages: Sequence[bytes], *, window: int = 1) -> list[bytes]:
+        """Send messages in order with at most window unanswered ones, and return the answers in order."""
+        if self._reader is None or self._writer is None:
+            raise ConnectionError("not connected: use `async with Client(...)`")
+        answers: list[bytes] = []
+        sent = 0
+        while len(answers) < len(messages):
+            batch = messages[sent : len(answers) + window]
+            if batch:
+                self._writer.write(b"".join(map(frame, batch)))
+                await self._writer.drain()
+                sent += len(batch)
+            data = await asyncio.wait_for(self._reader.read(_READ_BYTES), self._timeout_seconds)
+            if not data:
+                raise ConnectionError("the peer closed the connection before answering")
+            answers += self._deframer.feed(data)
+        return answers

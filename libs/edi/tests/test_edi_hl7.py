@@ -1,0 +1,164 @@
+"""Promises of the HL7 v2 part: nothing lost, correct answers, a listener that survives its peers."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from revcycle_edi.hl7 import (
+    Deframer,
+    HL7Error,
+    acknowledge,
+    escape,
+    frame,
+    parse_ack,
+    parse_message,
+    unescape,
+)
+from revcycle_edi.hl7.message import Encoding
+from revcycle_edi.hl7.streams import Client, start_server
+from revcycle_edi.hl7.views import adt, charges, document
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+MSH = r"MSH|^~\&|SENDAPP|SENDFAC|RECAPP|RECFAC|20260601||{type}|CTRL1|P|{version}"
+ADT = (
+    MSH.format(type="ADT^A04", version="2.5.1")
+    + "\rEVN|A04|20260601\rPID|1||T1^^^HOSP^MR~T2^^^HOSP^AN||TESTER^ANN^Q||19800102|F|||1 TEST ST^^TESTVILLE^TX^78701\r"
+    "PV1|1|O|CLINIC||||1^SAMPLE^DOC\rIN1|1|PLAN1|PAYER1|TEST PAYER||||GRP1||||20260101||||TESTER^ANN|SEL|19800102\r"
+).encode()
+
+
+def test_values_are_addressed_as_in_the_standard() -> None:
+    message = parse_message(ADT)
+    assert (message.type, message.event, message.control_id, message.version) == ("ADT", "A04", "CTRL1", "2.5.1")
+    assert message.get("MSH-1") == "|" and message.get("PID-5.2") == "ANN" and message.get("PID-3.5") == "MR"
+    view = adt(message)
+    assert view.action == "register"
+    assert [i.type for i in view.patient.identifiers] == ["MR", "AN"]
+    assert view.insurances[0].payer_id == "PAYER1"
+    assert message.encode() == ADT
+
+
+@pytest.mark.parametrize("ending", ["\r", "\n", "\r\n"])
+def test_every_line_end_and_a_byte_order_mark_are_accepted(ending: str) -> None:
+    data = b"\xef\xbb\xbf" + ADT.decode().replace("\r", ending).encode()
+    assert parse_message(data).segments == parse_message(ADT).segments
+
+
+def test_character_set_comes_from_msh18_with_utf8_and_latin1_as_fallback() -> None:
+    text = MSH.format(type="ADT^A08", version="2.5") + "||||||8859/1\rPID|1||1||M\u00dcLLER\r"
+    assert parse_message(text.encode("latin-1")).get("PID-5") == "M\u00dcLLER"
+    plain = text.replace("||||||8859/1", "")
+    assert parse_message(plain.encode()).get("PID-5") == "M\u00dcLLER"
+    assert parse_message(plain.encode("latin-1")).get("PID-5") == "M\u00dcLLER"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=200))
+def test_escaped_text_comes_back_and_never_adds_a_field_or_segment(text: str) -> None:
+    escaped = escape(text)
+    assert not set("|^~&\r\n") & set(escaped)
+    assert unescape(escaped, Encoding()) == text
+
+
+def test_charges_and_documents_are_viewed() -> None:
+    dft = (
+        MSH.format(type="DFT^P03", version="2.5")
+        + "\rPID|1||T1\rFT1|1|TX1||20260501||CG|G0463|||2|150.00||||||||E119~I10|1^SAMPLE^DOC|||||G0463|25~GT\r"
+    )
+    (charge,) = charges(parse_message(dft.encode())).charges
+    assert (charge.transaction_type, charge.code, charge.quantity, charge.amount) == ("CG", "G0463", "2", "150.00")
+    assert (charge.diagnoses, charge.modifiers, charge.performer.family) == (("E119", "I10"), ("25", "GT"), "SAMPLE")
+    mdm = (
+        MSH.format(type="MDM^T02", version="2.5")
+        + "\rPID|1||T1\rTXA|1|PN||||||||||DOC1|||||LA\rOBX|1|TX|N||LINE A\\.br\\LINE B\rOBX|2|TX|N||LINE C\r"
+    )
+    view = document(parse_message(mdm.encode()))
+    assert view.authenticated and view.unique_id == "DOC1" and view.text == "LINE A\nLINE B\nLINE C"
+
+
+def _answer(data: bytes) -> tuple[str, str]:
+    ack = parse_ack(acknowledge(data, control_id="A1", now=NOW))
+    return ack.code, ack.control_id
+
+
+def test_answers_tell_good_wrong_and_unreadable_messages_apart() -> None:
+    assert _answer(ADT) == ("AA", "CTRL1")
+    assert _answer(ADT.replace(b"2.5.1", b"9.9")) == ("AR", "CTRL1")
+    assert _answer(ADT.replace(b"ADT^A04", b"ZZZ^Z01")) == ("AR", "CTRL1")
+    assert _answer(ADT.replace(b"|P|2.5.1", b"|X|2.5.1")) == ("AR", "CTRL1")
+    assert _answer(b"MSH|^~\\&|A|B|C|D|20260601||ADT^A04|C9|P|2.5\r") == ("AE", "C9")
+    assert _answer(b"nonsense") == ("AR", "")
+    assert _answer(ADT.replace(b"|2.5.1", b"|2.5.1|||AL|NE")) == ("CA", "CTRL1")
+
+
+def test_an_answer_swaps_the_parties_and_echoes_the_version() -> None:
+    reply = parse_message(acknowledge(ADT, control_id="A1", now=NOW))
+    assert [reply.get(f"MSH-{n}") for n in (3, 4, 5, 6, 10, 12)] == [
+        "RECAPP",
+        "RECFAC",
+        "SENDAPP",
+        "SENDFAC",
+        "A1",
+        "2.5.1",
+    ]
+
+
+@given(
+    st.lists(st.binary(max_size=30).map(lambda b: b.replace(b"\x0b", b"").replace(b"\x1c", b"")), max_size=5),
+    st.integers(1, 7),
+)
+def test_frames_survive_any_cut(messages: list[bytes], size: int) -> None:
+    stream = b"".join(map(frame, messages))
+    deframer = Deframer()
+    found = [m for i in range(0, len(stream), size) for m in deframer.feed(stream[i : i + size])]
+    assert found == messages and deframer.pending == 0
+
+
+def test_an_endless_frame_is_bounded() -> None:
+    deframer = Deframer(limit=1000)
+    with pytest.raises(HL7Error):
+        for _ in range(100):
+            deframer.feed(b"\x0b" + b"x" * 100)
+
+
+async def test_the_listener_answers_pipelined_messages_in_order_and_survives_bad_peers() -> None:
+    async def handler(message: bytes) -> bytes:
+        return acknowledge(message, control_id="A1", now=NOW)
+
+    server = await start_server(handler, "127.0.0.1", 0, limit_bytes=10_000)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x0b" + b"x" * 50_000)  # no end in sight
+        await writer.drain()
+        _, cut = await asyncio.open_connection("127.0.0.1", port)
+        cut.write(b"\x0bMSH|^~\\&|truncated")
+        cut.close()
+        async with Client("127.0.0.1", port) as client:
+            messages = [ADT.replace(b"CTRL1", f"C{n}".encode()) for n in range(50)]
+            answers = await client.send_all([*messages, b"nonsense"], window=16)
+        assert [parse_ack(a).control_id for a in answers] == [f"C{n}" for n in range(50)] + [""]
+        assert parse_ack(answers[-1]).code == "AR"
+        writer.close()
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_get_an_answer(data: bytes) -> None:
+    assert _answer(data)[0] in ("AA", "AE", "AR", "CA", "CE", "CR")
+    assert _answer(b"MSH|^~\\&|" + data)[0] in ("AA", "AE", "AR", "CA", "CE", "CR")
+
+
+def _samples() -> Path:
+    return Path(os.environ.get("REVCYCLE_SHARED_DATA", Path(__file__).parents[4] / "shared/data")) / "hl7v2"
+
+
+def test_every_sample_message_is_read_and_accepted() -> None:
+    folder = _samples()
+    if not folder.is_dir():
+        pytest.skip(f"no sample messages: {folder} is absent")
+    files = sorted(folder.glob("*.hl7"))
+    refused = [path.name for path in files if _answer(path.read_bytes())[0] not in ("AA", "CA")]
+    assert files and refused == []
