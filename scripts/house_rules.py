@@ -54,13 +54,13 @@ def commits(tree: ast.Module) -> Iterator[Breach]:
 def float_money(tree: ast.Module) -> Iterator[Breach]:
     """Money is integer cents: no float annotation or conversion near a money word."""
     for node in ast.walk(tree):
-        name = ""
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            name = node.target.id
-        elif isinstance(node, ast.arg):
-            name = node.arg
-        annotation = getattr(node, "annotation", None)
-        if name and annotation is not None and MONEY_WORD.search(name) and "float" in ast.unparse(annotation):
+            name, annotation = node.target.id, node.annotation
+        elif isinstance(node, ast.arg) and node.annotation is not None:
+            name, annotation = node.arg, node.annotation
+        else:
+            continue
+        if MONEY_WORD.search(name) and "float" in ast.unparse(annotation):
             yield node.lineno, f"{name} is money and money is integer cents"
 
 

@@ -80,6 +80,14 @@ class Context:
         """The line as an evaluation visit, when the installation lists its code as one."""
         return self.switches.visits.get(line.code)
 
+    @cached_property
+    def sessions(self) -> list[list[int]]:
+        """Indexes of the lines of one provider on one day, the reach of NCCI edits, in line order."""
+        groups: dict[tuple[date, str | None], list[int]] = {}
+        for index, line in enumerate(self.facts.lines):
+            groups.setdefault((self.line_day(line), self.provider(line)), []).append(index)
+        return list(groups.values())
+
     def provider(self, line: LineFacts) -> str | None:
         """Who rendered a line."""
         return line.rendering_provider_npi or self.facts.rendering_provider_npi

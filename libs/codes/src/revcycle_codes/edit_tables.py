@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, combinations
 from pathlib import Path
 from typing import TypeVar
 
@@ -118,22 +118,42 @@ class PtpTable:
     def __len__(self) -> int:
         return len(self._second)
 
+    @property
+    def codes(self) -> list[str]:
+        """Every code of the table, sorted."""
+        return list(self._codes)
+
     def edit(self, column1: str, column2: str, day: date) -> PtpEdit | None:
         """The pair in force on `day`, in this direction only, or None. A pair may lapse and return."""
         one, other = self._place.get(column1), self._place.get(column2)
         if one is None or other is None:
             return None
+        return self._edit(one, other, days(day, 0))
+
+    def edits_among(self, codes: Sequence[str], day: date) -> list[tuple[int, int, PtpEdit]]:
+        """Every pair in force among codes, with the places of column 1 and column 2 in `codes`."""
+        places = [(at, place) for at, code in enumerate(codes) if (place := self._place.get(code)) is not None]
+        number = days(day, 0)
+        found = []
+        for (first, one), (second, other) in combinations(places, 2):
+            if one != other:
+                if edit := self._edit(one, other, number):
+                    found.append((first, second, edit))
+                if edit := self._edit(other, one, number):
+                    found.append((second, first, edit))
+        return found
+
+    def _edit(self, one: int, other: int, number: int) -> PtpEdit | None:
         end = self._starts_at[one + 1]
         at = bisect_left(self._second, other, self._starts_at[one], end)
         if at == end or self._second[at] != other:
             return None
-        number = days(day, 0)
         while at < end and self._second[at] == other:
             if self._from[at] <= number < self._to[at]:
                 mark = self._marks[at]
                 rationale = mark >> 1
                 text = self._rationales[rationale] if rationale < len(self._rationales) else str(rationale)
-                return PtpEdit(column1, column2, mark & 1, text)
+                return PtpEdit(self._codes[one], self._codes[other], mark & 1, text)
             at += 1
         return None
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NoteKind = Literal["excludes1", "excludes2", "codeFirst", "useAdditionalCode", "codeAlso"]
 NOTE_KINDS: tuple[NoteKind, ...] = ("excludes1", "excludes2", "codeFirst", "useAdditionalCode", "codeAlso")
 _CATEGORY = 3
+_CACHED_CODES = 20_000
 
 
 class CharacterFilter(Struct, frozen=True):
@@ -94,6 +95,7 @@ class Instructions:
             else:
                 self._wide.append(note)
         self._governing: dict[str, tuple[Note, ...]] = {}
+        self._exclusions: dict[str, list[tuple[str, str, CharacterFilter | None, Note]]] = {}
 
     @classmethod
     def of(cls, table: "CodeTable") -> "Instructions":
@@ -107,7 +109,7 @@ class Instructions:
         if known is None:
             own = [note for end in range(_CATEGORY, len(code) + 1) for note in self._by_code.get(code[:end], ())]
             known = tuple(own + [note for note in self._wide if note.span.covers(code)])
-            if len(self._governing) < 100_000:
+            if len(self._governing) < _CACHED_CODES:
                 self._governing[code] = known
         return known
 
@@ -118,10 +120,21 @@ class Instructions:
     def excludes(self, one: str, other: str) -> Note | None:
         """The Excludes1 note by which two codes (key form) exclude each other, in either direction, or None."""
         for first, second in ((one, other), (other, one)):
-            for note in self.governing(first):
-                if note.kind == "excludes1" and note.names(second):
+            for low, high, condition, note in self._excluded(first):
+                inside = low <= second[: len(low)] and second[: len(high)] <= high
+                if inside and (condition is None or condition.admits(second)):
                     return note
         return None
+
+    def _excluded(self, code: str) -> list[tuple[str, str, CharacterFilter | None, Note]]:
+        """The ranges of the Excludes1 notes over a code, laid flat: this runs for every pair of every claim."""
+        known = self._exclusions.get(code)
+        if known is None:
+            notes = self.notes(code, "excludes1")
+            known = [(one.low, one.high, one.condition, note) for note in notes for one in note.ranges]
+            if len(self._exclusions) < _CACHED_CODES:
+                self._exclusions[code] = known
+        return known
 
     def seventh_characters(self, code: str) -> str:
         """The allowed seventh characters of a code's nearest definition, empty when it takes none."""

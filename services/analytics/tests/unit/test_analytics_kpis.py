@@ -1,7 +1,7 @@
 """Promise: a KPI is a pure function of sums, exact to the unit, and no order of events changes it."""
 
+import random
 from datetime import date
-from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,8 @@ def test_each_kpi_counts_what_its_definition_says(kpi_id: str, numerator: int, d
 
 def test_the_order_of_events_changes_nothing() -> None:
     expected = sums_of(*PARTS)
-    assert all(sums_of(*order) == expected for order in list(permutations(PARTS))[:2000:37])
+    chance = random.Random(1)
+    assert all(sums_of(*chance.sample(PARTS, len(PARTS))) == expected for _ in range(50))
 
 
 def test_denials_by_carc_count_a_claim_once_per_carc_over_all_adjudicated_claims() -> None:

@@ -6,14 +6,14 @@ import socket
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 HOST: Final = "127.0.0.1"
 
 _TRIES: Final = 100
 
 # Locks on the ports this process promised; the system frees them when it ends, by then the server itself listens.
-_reserved: dict[int, IO[str]] = {}
+_reserved: dict[int, int] = {}
 
 
 def is_free(port: int) -> bool:
@@ -56,11 +56,12 @@ def _reserve(port: int) -> bool:
         return True
     folder = Path(tempfile.gettempdir()) / f"revcycle-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    promise = (folder / str(port)).open("a")
+    # A bare descriptor: it is to stay open, unseen, until this process ends.
+    promise = os.open(folder / str(port), os.O_CREAT | os.O_WRONLY, 0o600)
     try:
         fcntl.flock(promise, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        promise.close()
+        os.close(promise)
         return False
     _reserved[port] = promise
     return True

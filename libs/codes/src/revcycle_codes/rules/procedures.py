@@ -1,11 +1,10 @@
 """Rules between service lines: NCCI pairs, unlikely units, add-ons, and lines with other facts of the claim."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from revcycle_codes.context import Context
 from revcycle_codes.edit_tables import CONTRACTOR_DEFINED, AddOnTable, MueTable, PtpEdit, PtpTable
-from revcycle_codes.facts import LineFacts, Setting
+from revcycle_codes.facts import Setting
 from revcycle_codes.findings import Finding, Severity, found, rule
 from revcycle_codes.loaders.ncci import MueRow
 
@@ -39,21 +38,11 @@ def procedure_pairs(context: Context) -> Iterator[Finding]:
     table = context.table(PtpTable)
     if table is None:
         return
-    lines, codes = context.facts.lines, context.codes
-    for first, one in enumerate(lines):
-        for second in range(first + 1, len(lines)):
-            other = lines[second]
-            if codes[first] == codes[second] or not _same_day_and_provider(context, one, other):
-                continue
-            day = context.line_day(one)
-            for left, right in ((first, second), (second, first)):
-                edit = table.edit(codes[left], codes[right], day)
-                if edit is not None:
-                    yield _pair_finding(context, table, edit, left, right)
-
-
-def _same_day_and_provider(context: Context, one: LineFacts, other: LineFacts) -> bool:
-    return context.line_day(one) == context.line_day(other) and context.provider(one) == context.provider(other)
+    for session in context.sessions:
+        codes = [context.codes[index] for index in session]
+        day = context.line_day(context.facts.lines[session[0]])
+        for left, right, edit in table.edits_among(codes, day):
+            yield _pair_finding(context, table, edit, session[left], session[right])
 
 
 def _pair_finding(context: Context, table: PtpTable, edit: PtpEdit, left: int, right: int) -> Finding:
@@ -136,10 +125,7 @@ def unlikely_units(context: Context) -> Iterator[Finding]:
     table = context.table(MueTable)
     if table is None:
         return
-    groups: dict[tuple[str, object, object], list[int]] = defaultdict(list)
-    for index, line in enumerate(context.facts.lines):
-        groups[(context.codes[index], context.line_day(line), context.provider(line))].append(index)
-    for (code, _, _), indexes in groups.items():
+    for code, indexes in _same_code(context):
         limit = table.limit(code)
         if limit is None:
             continue
@@ -148,6 +134,17 @@ def unlikely_units(context: Context) -> Iterator[Finding]:
             units = sum(context.facts.lines[index].units for index in members)
             if units > limit.units:
                 yield _unit_finding(context, table, limit, members, int(units))
+
+
+def _same_code(context: Context) -> list[tuple[str, list[int]]]:
+    """Lines of one code within a session."""
+    groups: list[tuple[str, list[int]]] = []
+    for session in context.sessions:
+        by_code: dict[str, list[int]] = {}
+        for index in session:
+            by_code.setdefault(context.codes[index], []).append(index)
+        groups.extend(by_code.items())
+    return groups
 
 
 def _unit_finding(context: Context, table: MueTable, limit: MueRow, members: list[int], units: int) -> Finding:
@@ -193,11 +190,8 @@ def add_on_codes(context: Context) -> Iterator[Finding]:
                 "PX-05", ERROR, message, "the add-on without 51", lines=lines, codes=(line.code,), field=place, carc="4"
             )
         listed = {row.primary for row in rows}
-        present = {
-            context.codes[at]
-            for at, other in enumerate(context.facts.lines)
-            if at != index and _same_day_and_provider(context, line, other)
-        }
+        session = next(one for one in context.sessions if index in one)
+        present = {context.codes[at] for at in session if at != index}
         if listed & present:
             continue
         strict = CONTRACTOR_DEFINED not in listed and all(row.type == 1 for row in rows)

@@ -40,8 +40,8 @@ _LINE = re.compile(r"[^\n]+")
 _BULLET = re.compile(r"^\s*(?:[-•*–·]|\(?\d{1,2}[.)]|#)\s*")
 _LABEL = re.compile(
     r"^(medical reasoning|reasoning|additional testing|medical treatment|treatment|patient education"
-    r"|specialist referrals?|patient agreements?|instructions?|follow.?up|plan|counseling|referrals?|medications?|testing"
-    r"|education|orders?|disposition|patient education and counseling)\b[^:]{0,30}:?",
+    r"|specialist referrals?|patient agreements?|instructions?|follow.?up|plan|counseling|referrals?|medications?"
+    r"|testing|education|orders?|disposition|patient education and counseling)\b[^:]{0,30}:?",
     re.IGNORECASE,
 )
 _VERB = re.compile(

@@ -100,7 +100,7 @@ def _raw(segment: list[str], field: int) -> str:
 
 
 def acknowledge(data: bytes, *, control_id: str, now: datetime, types: frozenset[str] = SUPPORTED_TYPES) -> bytes:
-    """Answer one message as it arrived: AA/CA when it is fit for processing, else AE or AR; never raises on bad input."""
+    """Answer one message as it arrived: AA/CA when fit for processing, else AE or AR; never raises on bad input."""
     try:
         message = parse_message(data)
     except HL7Error as error:

@@ -11,10 +11,22 @@ from revcycle_edi.hl7.message import Message
 
 AdtAction = Literal["admit", "transfer", "discharge", "register", "update", "cancel", "merge", "person", "other"]
 _ADT_ACTIONS: dict[str, AdtAction] = {
-    "A01": "admit", "A02": "transfer", "A03": "discharge", "A04": "register", "A05": "register", "A06": "update",
-    "A07": "update", "A08": "update", "A11": "cancel", "A12": "cancel", "A13": "cancel", "A28": "person", "A31": "person",
-    "A34": "merge", "A40": "merge",
-}  # fmt: skip
+    "A01": "admit",
+    "A02": "transfer",
+    "A03": "discharge",
+    "A04": "register",
+    "A05": "register",
+    "A06": "update",
+    "A07": "update",
+    "A08": "update",
+    "A11": "cancel",
+    "A12": "cancel",
+    "A13": "cancel",
+    "A28": "person",
+    "A31": "person",
+    "A34": "merge",
+    "A40": "merge",
+}
 
 
 class Identifier(msgspec.Struct, frozen=True, gc=False):

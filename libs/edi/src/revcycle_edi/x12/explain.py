@@ -11,39 +11,158 @@ from revcycle_edi.x12.validation.walker import GuideMemory, Walker
 from revcycle_edi.x12.values import format_cents, parse_cents
 
 _SEGMENTS = {
-    "ISA": "interchange", "GS": "functional group", "ST": "transaction set", "BHT": "start of the hierarchy", "SE": "end of the set",
-    "GE": "end of the group", "IEA": "end of the interchange", "TA1": "interchange acknowledgment", "HL": "level", "NM1": "name",
-    "N1": "name", "N3": "street", "N4": "city, state, postal code", "PER": "contact", "REF": "reference", "PRV": "provider taxonomy",
-    "SBR": "subscriber", "PAT": "patient", "DMG": "birth date and sex", "CLM": "claim", "DTP": "date", "DTM": "date", "HI": "codes",
-    "LX": "line number", "SV1": "professional service", "SV2": "institutional service", "SV3": "dental service", "AMT": "amount",
-    "QTY": "quantity", "CAS": "adjustment", "SVD": "decision of another payer", "OI": "other insurance", "NTE": "note",
-    "PWK": "attachment", "CL1": "admission", "LIN": "drug", "CTP": "drug quantity", "BPR": "payment", "TRN": "trace number",
-    "CLP": "claim payment", "SVC": "service payment", "MOA": "outpatient remarks", "MIA": "inpatient remarks", "LQ": "remark code",
-    "PLB": "provider-level adjustment", "TS3": "provider summary", "TS2": "provider summary", "STC": "status", "EQ": "question",
-    "EB": "benefit", "AAA": "refusal", "MSG": "message", "UM": "review request", "HCR": "review decision", "AK1": "acknowledged group",
-    "AK2": "acknowledged set", "IK3": "segment error", "CTX": "context", "IK4": "element error", "IK5": "verdict on the set",
-    "AK9": "verdict on the group", "BGN": "beginning", "CAT": "kind of attachment", "BDS": "binary data", "BIN": "binary data",
-    "TOO": "tooth", "CUR": "currency", "INS": "relationship", "HSD": "delivery of services", "LS": "loop start", "LE": "loop end",
-}  # fmt: skip
-_LEVELS = {"20": "source or billing provider", "21": "receiver", "19": "provider", "22": "subscriber", "23": "dependent",
-           "PT": "patient", "EV": "event", "SS": "service"}  # fmt: skip
+    "ISA": "interchange",
+    "GS": "functional group",
+    "ST": "transaction set",
+    "BHT": "start of the hierarchy",
+    "SE": "end of the set",
+    "GE": "end of the group",
+    "IEA": "end of the interchange",
+    "TA1": "interchange acknowledgment",
+    "HL": "level",
+    "NM1": "name",
+    "N1": "name",
+    "N3": "street",
+    "N4": "city, state, postal code",
+    "PER": "contact",
+    "REF": "reference",
+    "PRV": "provider taxonomy",
+    "SBR": "subscriber",
+    "PAT": "patient",
+    "DMG": "birth date and sex",
+    "CLM": "claim",
+    "DTP": "date",
+    "DTM": "date",
+    "HI": "codes",
+    "LX": "line number",
+    "SV1": "professional service",
+    "SV2": "institutional service",
+    "SV3": "dental service",
+    "AMT": "amount",
+    "QTY": "quantity",
+    "CAS": "adjustment",
+    "SVD": "decision of another payer",
+    "OI": "other insurance",
+    "NTE": "note",
+    "PWK": "attachment",
+    "CL1": "admission",
+    "LIN": "drug",
+    "CTP": "drug quantity",
+    "BPR": "payment",
+    "TRN": "trace number",
+    "CLP": "claim payment",
+    "SVC": "service payment",
+    "MOA": "outpatient remarks",
+    "MIA": "inpatient remarks",
+    "LQ": "remark code",
+    "PLB": "provider-level adjustment",
+    "TS3": "provider summary",
+    "TS2": "provider summary",
+    "STC": "status",
+    "EQ": "question",
+    "EB": "benefit",
+    "AAA": "refusal",
+    "MSG": "message",
+    "UM": "review request",
+    "HCR": "review decision",
+    "AK1": "acknowledged group",
+    "AK2": "acknowledged set",
+    "IK3": "segment error",
+    "CTX": "context",
+    "IK4": "element error",
+    "IK5": "verdict on the set",
+    "AK9": "verdict on the group",
+    "BGN": "beginning",
+    "CAT": "kind of attachment",
+    "BDS": "binary data",
+    "BIN": "binary data",
+    "TOO": "tooth",
+    "CUR": "currency",
+    "INS": "relationship",
+    "HSD": "delivery of services",
+    "LS": "loop start",
+    "LE": "loop end",
+}
+_LEVELS = {
+    "20": "source or billing provider",
+    "21": "receiver",
+    "19": "provider",
+    "22": "subscriber",
+    "23": "dependent",
+    "PT": "patient",
+    "EV": "event",
+    "SS": "service",
+}
 _ENTITIES = {
-    "85": "billing provider", "87": "pay-to address", "IL": "insured", "QC": "patient", "PR": "payer", "82": "rendering provider",
-    "77": "service location", "DN": "referring provider", "DK": "ordering provider", "DQ": "supervising provider", "41": "submitter",
-    "40": "receiver", "71": "attending provider", "72": "operating provider", "1P": "provider", "PE": "payee", "TT": "crossover payer",
-    "74": "corrected insured", "X3": "review organization", "AY": "clearinghouse",
-}  # fmt: skip
+    "85": "billing provider",
+    "87": "pay-to address",
+    "IL": "insured",
+    "QC": "patient",
+    "PR": "payer",
+    "82": "rendering provider",
+    "77": "service location",
+    "DN": "referring provider",
+    "DK": "ordering provider",
+    "DQ": "supervising provider",
+    "41": "submitter",
+    "40": "receiver",
+    "71": "attending provider",
+    "72": "operating provider",
+    "1P": "provider",
+    "PE": "payee",
+    "TT": "crossover payer",
+    "74": "corrected insured",
+    "X3": "review organization",
+    "AY": "clearinghouse",
+}
 # Elements that may identify a person: segment -> elements, for any qualifier.
 _PERSONAL: dict[str, tuple[int, ...]] = {
-    "NM1": (3, 4, 5, 7, 9), "N1": (2, 4), "N3": (1, 2), "N4": (1, 2, 3), "DMG": (2,), "REF": (2,), "PER": (2, 4, 6, 8),
-    "CLM": (1,), "CLP": (1, 7), "TRN": (2,), "SBR": (3, 4), "HI": tuple(range(1, 13)), "NTE": (2,), "MSG": (1,),
-    "DTP": (3,), "DTM": (2,), "IK4": (4,), "STC": (12,), "BDS": (3,), "BIN": (2,), "CTX": (1,), "SV1": (1,), "SV2": (2,),
-    "SV3": (1,), "SVC": (1, 6), "PLB": (1, 3, 5, 7, 9, 11, 13), "LIN": (3,), "SVD": (3,), "K3": (1,), "MPI": (6, 7),
-}  # fmt: skip
+    "NM1": (3, 4, 5, 7, 9),
+    "N1": (2, 4),
+    "N3": (1, 2),
+    "N4": (1, 2, 3),
+    "DMG": (2,),
+    "REF": (2,),
+    "PER": (2, 4, 6, 8),
+    "CLM": (1,),
+    "CLP": (1, 7),
+    "TRN": (2,),
+    "SBR": (3, 4),
+    "HI": tuple(range(1, 13)),
+    "NTE": (2,),
+    "MSG": (1,),
+    "DTP": (3,),
+    "DTM": (2,),
+    "IK4": (4,),
+    "STC": (12,),
+    "BDS": (3,),
+    "BIN": (2,),
+    "CTX": (1,),
+    "SV1": (1,),
+    "SV2": (2,),
+    "SV3": (1,),
+    "SVC": (1, 6),
+    "PLB": (1, 3, 5, 7, 9, 11, 13),
+    "LIN": (3,),
+    "SVD": (3,),
+    "K3": (1,),
+    "MPI": (6, 7),
+}
 _AMOUNTS: dict[str, tuple[int, ...]] = {
-    "CLM": (2,), "SV1": (2,), "SV2": (3,), "SV3": (2,), "AMT": (2,), "BPR": (2,), "CLP": (3, 4, 5), "SVC": (2, 3),
-    "CAS": (3, 6, 9, 12, 15, 18), "PLB": (4, 6, 8, 10, 12, 14), "SVD": (2,), "EB": (7,), "STC": (4, 5),
-}  # fmt: skip
+    "CLM": (2,),
+    "SV1": (2,),
+    "SV2": (3,),
+    "SV3": (2,),
+    "AMT": (2,),
+    "BPR": (2,),
+    "CLP": (3, 4, 5),
+    "SVC": (2, 3),
+    "CAS": (3, 6, 9, 12, 15, 18),
+    "PLB": (4, 6, 8, 10, 12, 14),
+    "SVD": (2,),
+    "EB": (7,),
+    "STC": (4, 5),
+}
 
 
 def _money(text: str) -> str:
@@ -55,14 +174,13 @@ def _money(text: str) -> str:
     return f"${whole or '0'}.{fraction:0<2}"
 
 
+_ORGANIZATIONS = frozenset(("PR", "41", "40", "X3", "AY", "85", "1P", "PE"))
+
+
 def masked(segment: list[str]) -> list[str]:
-    """The segment with every element that may identify a person replaced by asterisk-free dots of the same meaning."""
+    """The segment with every element that may identify a person replaced by dots."""
     personal = _PERSONAL.get(segment[0], ())
-    if (
-        segment[0] in ("NM1", "N1")
-        and len(segment) > 1
-        and segment[1] in ("PR", "41", "40", "X3", "AY", "85", "1P", "PE")
-    ):
+    if segment[0] in ("NM1", "N1") and len(segment) > 1 and segment[1] in _ORGANIZATIONS:
         return segment
     return [("•••" if value and index in personal else value) for index, value in enumerate(segment)]
 
@@ -82,6 +200,22 @@ def _body(segment: list[str], *, mask: bool) -> str:
     return "  ".join(
         _money(value) if index in amounts else value for index, value in enumerate(shown) if index and value.strip()
     )
+
+
+_HEADS = frozenset(("CLM", "CLP", "TRN"))
+_LOOP_DEPTH = {
+    "211": 3,
+    "222": 3,
+    "240": 2,
+    "241": 2,
+    "242": 2,
+    "243": 3,
+    "230": 2,
+    "231": 2,
+    "232": 2,
+    "233": 2,
+    "220": 2,
+}
 
 
 class _Depth:
@@ -105,12 +239,8 @@ class _Depth:
             self.base = self.levels.get(segment[2], 2) + 1
             self.levels[segment[1]] = self.base
             return self.base
-        extra = (
-            3 if loop[:2] == "24" or loop in ("2110", "2220", "2220D") else 2 if loop[:2] in ("23", "22", "21") else 1
-        )
-        return self.base + (
-            0 if name in ("CLM", "CLP", "LX") and not loop[:2] == "24" else extra if self.levels else extra - 1
-        )
+        steps = 0 if name in _HEADS else _LOOP_DEPTH.get(loop[:3], 1)
+        return self.base + steps - (0 if self.levels else 1)
 
 
 def explain(source: Source, *, mask: bool = True) -> Iterator[str]:

@@ -38,6 +38,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     claim_id: str = ""
 
 
+READER_RULES = frozenset(("x12.isa", "x12.delimiters", "x12.truncated", "x12.limit"))
+"""Rules of findings that end the reading: nothing behind their place was looked at."""
+
+
 def finding_from_error(error: X12Error, *, interchange: str = "") -> Finding:
     """Turn an unreadable input into the finding a TA1 answers (TA105 022: invalid control structure by default)."""
     return Finding(

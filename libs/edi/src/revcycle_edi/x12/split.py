@@ -21,9 +21,7 @@ def _transactions(data: bytes) -> list[ClaimTransaction]:
 def _only(claims: Sequence[_Claim], kind: type[_C]) -> list[_C]:
     found = [claim for claim in claims if isinstance(claim, kind)]
     if len(found) != len(claims):
-        raise X12Error(
-            "837.merge.kinds", "claims of different guides", expected="only professional, institutional or dental"
-        )
+        raise X12Error("837.merge.kinds", "claims of different guides", expected="one kind of claims")
     return found
 
 
@@ -38,7 +36,7 @@ def _build(first: ClaimTransaction, control_number: int, claims: Sequence[_Claim
 
 
 def split_837(data: bytes, *, first_control_number: int) -> Iterator[tuple[str, bytes]]:
-    """(CLM01, interchange) for every claim of an input, control numbers counting up. X12Error when it cannot be read."""
+    """(CLM01, interchange) for every claim of an input, control numbers counting up. X12Error as the reader."""
     number = first_control_number
     for transaction in _transactions(data):
         for claim in transaction.claims:

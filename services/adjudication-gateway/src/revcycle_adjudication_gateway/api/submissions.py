@@ -88,6 +88,13 @@ def router(policy: SendingPolicy) -> APIRouter:
 
         return await run_command(request, caller, use_case)
 
+    _add_status_inquiries(routes)
+    return routes
+
+
+def _add_status_inquiries(routes: APIRouter) -> None:
+    """Questions to payers: anyone who works on claims may ask."""
+
     @routes.post("/status-inquiries", summary="Ask the payer", status_code=202, response_model=QueuedInquiries)
     async def ask(body: StatusInquiryBody, request: Request, caller: Worker) -> Response:
         """A 276 goes out on the route of each submission; the answers appear here and at the submission."""
@@ -108,8 +115,6 @@ def router(policy: SendingPolicy) -> APIRouter:
         )
         views = [StatusInquiryView.model_validate(dict(row)) for row in rows]
         return page.of(views, position=lambda view: (view.trace,))
-
-    return routes
 
 
 async def _view(uow: UnitOfWork, submission_id: UUID) -> SubmissionView:

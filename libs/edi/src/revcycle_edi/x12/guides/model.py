@@ -6,7 +6,8 @@ A guide is text, one item a line, indented by loop:
       NM1 R 1  =85 =1|2 AN1-60 ?AN1-35    segment, usage, maximum use, then its elements in order
 
 Elements: `-` not used, `?X` situational, `X` required, where X is `=A|B` (one of these codes), `ANa-b` text, `Na-b`
-whole number, `R` decimal number, `D8` date, `D6` short date, `TM` time, `B` counted data, `(x,y)` components, `+X` repeating,
+whole number, `R` decimal number, `D8` date, `D6` short date, `TM` time, `B` counted data, `(x,y)` parts,
+`+X` repeating,
 `DTP:D8|RD8` the format qualifier and the date it announces (two elements). A trailing `P8,9` says that elements 8
 and 9 come together, `C5,6` that 6 must be there when 5 is, `A3,4` that at least one of them must be there. The first
 segment of a loop starts it. Neighbours with the same segment id may come in any order.

@@ -76,10 +76,6 @@ class Rules835:
             self._held(
                 "835.bpr.negative", "the payment is negative", "0 or more, the rest carried by PLB*FB", element="02"
             )
-        if e[16] == "":
-            self._out.add(
-                "835.bpr.date", "no payment date", codes=("IK304:8", "IK403:1"), expected="BPR16", element="16"
-            )
 
     def _trn(self, loop: str, e: list[str]) -> None:
         if e[3] and (len(e[3]) != 10 or e[3][0] not in "19"):

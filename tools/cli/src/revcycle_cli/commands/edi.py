@@ -1,0 +1,436 @@
+"""`revcycle edi`: look into X12 and HL7 v2 files: check, explain, balance, acknowledge, convert, split and merge."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from revcycle_edi.x12 import BalanceEquation, Finding
+
+_CHUNK_BYTES: Final = 256 * 1024
+_PROGRESS_FROM_BYTES: Final = 4 * 1024 * 1024
+_STDIN: Final = "-"
+_UNREADABLE: Final = 2
+
+Files = Annotated[
+    list[Path], typer.Argument(help="Files or folders (searched for X12 files); `-` reads standard input.")
+]
+OneFile = Annotated[Path, typer.Argument(help="A file; `-` reads standard input.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
+ControlNumber = Annotated[int, typer.Option(help="Interchange control number of the first interchange written.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(help="X12 and HL7 v2 files: check, explain, balance, acknowledge, convert, split, merge.")
+    for name, command in (
+        ("check", check),
+        ("explain", explain),
+        ("balance", balance),
+        ("roundtrip", roundtrip),
+        ("ack", ack),
+        ("json", to_json),
+        ("from-json", from_json),
+        ("split", split),
+        ("merge", merge),
+    ):
+        group.command(name)(command)
+    hl7 = typer.Typer(help="HL7 v2 messages, one a file.")
+    hl7.command("check")(hl7_check)
+    hl7.command("explain")(hl7_explain)
+    group.add_typer(hl7, name="hl7")
+    app.add_typer(group, name="edi")
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+def _refuse(message: str) -> typer.Exit:
+    sys.stderr.write(f"revcycle edi: {message}\n")
+    return typer.Exit(_UNREADABLE)
+
+
+def _expand(paths: Iterable[Path], starts: tuple[bytes, ...]) -> Iterator[Path]:
+    """The files named, and those below folders that begin like what is looked for."""
+    for path in paths:
+        if str(path) == _STDIN or path.is_file():
+            yield path
+        elif path.is_dir():
+            for found in sorted(p for p in path.rglob("*") if p.is_file()):
+                with found.open("rb") as stream:
+                    if stream.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(starts):
+                        yield found
+        else:
+            raise _refuse(f"{path}: no such file; name a file, a folder or `-`")
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """A file in pieces, with a progress bar when it is large and somebody watches."""
+    if str(path) == _STDIN:
+        yield from iter(lambda: sys.stdin.buffer.read(_CHUNK_BYTES), b"")
+        return
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        if size < _PROGRESS_FROM_BYTES or not sys.stderr.isatty():
+            yield from iter(lambda: stream.read(_CHUNK_BYTES), b"")
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(path.name, total=size)
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+                progress.advance(task, len(chunk))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(path) == _STDIN else path.read_bytes()
+    except OSError as error:
+        raise _refuse(f"{path}: {error.strerror}") from None
+
+
+def _write(data: bytes, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        output.write_bytes(data)
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, show_edge=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    # Piped output has no width of its own: wide enough that a row stays one line.
+    console = Console() if sys.stdout.isatty() else Console(width=240)
+    console.print(table)
+
+
+# X12 -----------------------------------------------------------------------------------------------------------------
+
+
+def check(
+    files: Files,
+    as_json: AsJson = False,
+    today: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Business date for rules about the future. [today]")
+    ] = None,
+) -> None:
+    """Validate X12 files: envelope, guide, balancing, situations. Exit 1 on errors, 2 when a file cannot be read.
+
+    Each finding says where it stands, what is wrong, what would be right, and which acknowledgment answers it.
+    """
+    from revcycle_edi.x12 import ValidationContext, validate
+    from revcycle_edi.x12.findings import READER_RULES
+
+    context = ValidationContext(today=today.date() if today else _today())
+    status = 0
+    for path in _expand(files, (b"ISA",)):
+        try:
+            findings = validate(_chunks(path), context=context)
+        except OSError as error:
+            raise _refuse(f"{path}: {error.strerror}") from None
+        _show_findings(path, findings, as_json=as_json)
+        if any(finding.rule in READER_RULES and finding.answer == "ta1" for finding in findings):
+            status = _UNREADABLE
+        elif status == 0 and any(finding.severity == "error" for finding in findings):
+            status = 1
+    if status:
+        raise typer.Exit(status)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _show_findings(path: Path, findings: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        for finding in findings:
+            print(json.dumps({"file": str(path)} | _finding_fields(finding)))
+        return
+    if not findings:
+        print(f"{path}: clean")
+        return
+    print(f"{path}: {len(findings)} findings")
+    columns = ("segment", "place", "severity", "rule", "answer", "what is wrong", "what would be right")
+    rows = (
+        (
+            str(f.segment_number),
+            " ".join(part for part in (f.loop, f.segment + f.element) if part),
+            f.severity,
+            f.rule,
+            " ".join((f.answer, *f.answer_codes)),
+            f.message,
+            f.expected,
+        )
+        for f in findings
+    )
+    _table(columns, rows)
+
+
+_FIELDS: Final = (
+    "interchange", "group", "transaction", "segment_number", "byte_offset", "loop", "segment", "element", "rule",
+    "severity", "answer", "answer_codes", "message", "expected",
+)  # fmt: skip
+
+
+def _finding_fields(finding: Finding) -> dict[str, object]:
+    return {name: getattr(finding, name) for name in _FIELDS}
+
+
+def explain(
+    files: Files,
+    show_personal: Annotated[
+        bool, typer.Option("--show-personal", help="Show names, identifiers and dates too.")
+    ] = False,
+) -> None:
+    """Print X12 files as an indented account, one line a segment; personal values are masked unless asked for."""
+    from revcycle_edi.x12 import X12Error
+    from revcycle_edi.x12.explain import explain as account
+
+    for path in _expand(files, (b"ISA",)):
+        try:
+            for line in account(_chunks(path), mask=not show_personal):
+                print(line)
+        except X12Error as error:
+            raise _refuse(f"{path}: {error}") from None
+
+
+def balance(files: Files, as_json: AsJson = False) -> None:
+    """Show every money equation of 835 and 837 files with both sides. Exit 1 when one does not hold."""
+    from revcycle_edi.x12 import X12Error, unbalanced
+
+    failed = False
+    for path in _expand(files, (b"ISA",)):
+        try:
+            equations = list(_equations(_read(path)))
+        except X12Error as error:
+            raise _refuse(f"{path}: {error}") from None
+        failed = failed or bool(unbalanced(equations))
+        if as_json:
+            for item in equations:
+                print(json.dumps({"file": str(path)} | _equation_fields(item)))
+            continue
+        print(f"{path}: {len(equations)} equations, {len(unbalanced(equations))} do not hold")
+        columns = ("level", "id", "equation", "left", "right", "difference")
+        _table(columns, ((e.level, e.id, e.equation, *map(_dollars, _sides(e))) for e in equations))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _sides(equation: BalanceEquation) -> tuple[int, int, int]:
+    return equation.left_cents, equation.right_cents, equation.difference_cents
+
+
+def _equation_fields(equation: BalanceEquation) -> dict[str, object]:
+    left, right, difference = _sides(equation)
+    return {
+        "level": equation.level,
+        "id": equation.id,
+        "equation": equation.equation,
+        "left_cents": left,
+        "right_cents": right,
+        "difference_cents": difference,
+    }
+
+
+def _dollars(cents: int) -> str:
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
+
+
+def _equations(data: bytes) -> Iterator[BalanceEquation]:
+    from revcycle_edi.x12 import balance_835, balance_837, parse_835, parse_837d, parse_837i, parse_837p
+
+    for remittance in parse_835(data):
+        yield from balance_835(remittance)
+    for transaction in parse_837p(data) + parse_837i(data) + parse_837d(data):
+        for claim in transaction.claims:
+            yield from balance_837(claim)
+
+
+def roundtrip(files: Files) -> None:
+    """Read files and write them back: prints `lossless`, or the first byte that differs. Exit 1 when one differs."""
+    from revcycle_edi.x12 import X12Error, emit_stream
+
+    failed = False
+    for path in _expand(files, (b"ISA",)):
+        data = _read(path)
+        try:
+            again = b"".join(emit_stream(data))
+        except X12Error as error:
+            raise _refuse(f"{path}: {error}") from None
+        if again == data:
+            print(f"{path}: lossless")
+            continue
+        failed = True
+        pairs = zip(data, again, strict=False)
+        at = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(data), len(again)))
+        print(f"{path}: differs from byte {at}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def ack(
+    file: OneFile,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for ta1.x12, 999.x12, 277ca.x12; else standard output."),
+    ] = None,
+    control_number: ControlNumber = 1,
+) -> None:
+    """Write what a receiver answers to a file: TA1, 999 per group and, for claims, 277CA."""
+    from revcycle_edi.x12 import ValidationContext, validate
+    from revcycle_edi.x12.ack_build import build_277ca, build_999, build_ta1
+    from revcycle_edi.x12.acknowledge import acknowledge
+    from revcycle_edi.x12.records import Envelope
+
+    data = _read(file)
+    now = datetime.now(UTC).replace(microsecond=0)
+    sender, receiver = data[35:50].decode("latin-1").strip(), data[54:69].decode("latin-1").strip()
+    envelope = Envelope(
+        sender_id=receiver or "RECEIVER",
+        receiver_id=sender or "SENDER",
+        control_number=control_number,
+        created_at=now,
+    )
+    findings = validate(data, context=ValidationContext(today=now.date()))
+    answers = acknowledge(data, findings, envelope, received=now.date())
+    parts: list[tuple[str, Callable[[], bytes]]] = []
+    if answers.interchanges:
+        parts.append(("ta1", lambda: build_ta1(answers.interchanges)))
+    if answers.groups:
+        parts.append(("999", lambda: build_999(answers.groups)))
+    if answers.claims:
+        parts.append(("277ca", lambda: build_277ca(answers.claims)))
+    if not parts:
+        raise _refuse(f"{file}: not an X12 interchange, so there is nobody to answer")
+    for name, build in parts:
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+            (output / f"{name}.x12").write_bytes(build())
+            sys.stderr.write(f"wrote {output / f'{name}.x12'}\n")
+        else:
+            _write(build() + b"\n", None)
+
+
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else standard output.")]
+
+
+def to_json(file: OneFile, output: Output = None) -> None:
+    """Write an X12 file as JSON, without loss."""
+    from revcycle_edi.x12 import X12Error
+    from revcycle_edi.x12.jsondoc import to_json as convert
+
+    try:
+        _write(convert(_read(file)) + b"\n", output)
+    except X12Error as error:
+        raise _refuse(f"{file}: {error}") from None
+
+
+def from_json(file: OneFile, output: Output = None) -> None:
+    """Write the X12 file of such JSON."""
+    from revcycle_edi.x12 import X12Error
+    from revcycle_edi.x12.jsondoc import from_json as convert
+
+    try:
+        _write(convert(_read(file)), output)
+    except X12Error as error:
+        raise _refuse(f"{file}: {error}") from None
+
+
+def split(
+    file: OneFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for one file a claim.")],
+    control_number: ControlNumber = 1,
+) -> None:
+    """Write every claim of an 837 into an interchange of its own, envelopes and counts right."""
+    from revcycle_edi.x12 import X12Error
+    from revcycle_edi.x12.split import split_837
+
+    output.mkdir(parents=True, exist_ok=True)
+    count = 0
+    try:
+        for count, (_, data) in enumerate(split_837(_read(file), first_control_number=control_number), 1):
+            (output / f"{count:06d}.837").write_bytes(data)
+    except X12Error as error:
+        raise _refuse(f"{file}: {error}") from None
+    print(f"{count} claims written to {output}")
+
+
+def merge(
+    files: Files,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")],
+    control_number: ControlNumber = 1,
+) -> None:
+    """Put the claims of several 837 files into one interchange."""
+    from revcycle_edi.x12 import X12Error
+    from revcycle_edi.x12.split import merge_837
+
+    sources = [_read(path) for path in _expand(files, (b"ISA",))]
+    try:
+        data = merge_837(sources, control_number=control_number)
+    except X12Error as error:
+        raise _refuse(str(error)) from None
+    output.write_bytes(data)
+    print(f"{len(sources)} files merged into {output}")
+
+
+# HL7 -----------------------------------------------------------------------------------------------------------------
+
+
+def hl7_check(files: Files, as_json: AsJson = False) -> None:
+    """Say for each HL7 v2 message how it would be acknowledged and why. Exit 1 when one would be refused."""
+    from revcycle_edi.hl7 import HL7Error, check_message, parse_message
+
+    failed = False
+    for path in _expand(files, (b"MSH",)):
+        try:
+            message = parse_message(_read(path))
+        except HL7Error as error:
+            failed = True
+            _show_message(path, "AR", [str(error)], as_json=as_json)
+            continue
+        problems = check_message(message)
+        code = "AR" if any(p.reject for p in problems) else "AE" if problems else "AA"
+        failed = failed or bool(problems)
+        _show_message(path, code, [f"{p.text} at {p.location}" for p in problems], as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show_message(path: Path, code: str, problems: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"file": str(path), "answer": code, "problems": problems}))
+    else:
+        print(f"{path}: {code}" + (f" ({'; '.join(problems)})" if problems else ""))
+
+
+def hl7_explain(file: OneFile) -> None:
+    """List the fields of an HL7 v2 message that were sent; outside MSH only their lengths are shown."""
+    from revcycle_edi.hl7 import HL7Error, parse_message
+
+    try:
+        message = parse_message(_read(file))
+    except HL7Error as error:
+        raise _refuse(f"{file}: {error}") from None
+    print(f"{message.type}^{message.event} version {message.version}, read as {message.charset}")
+    for segment in message.segments:
+        print(segment[0])
+        for number, field in enumerate(segment[1:], 1):
+            if field:
+                shown = field if segment[0] == "MSH" else f"{len(field)} characters"
+                print(f"  {segment[0]}-{number}: {shown}")
