@@ -16,8 +16,8 @@ NAMES = ("relay", "consume")
 
 async def run_relay(around: Surroundings, rounds: int, folder: Path) -> bool:
     """The relay's line; True when the target is met."""
-    database, _ = await around.database("relay")
-    found = await rounds_of("relay", rounds, lambda: bench_relay.relay_round(around, database))
+    database, made = await around.database("relay")
+    found = await rounds_of("relay", rounds, lambda: bench_relay.relay_round(around, database, made.owner_url))
     await database.close()
     return report("relay", "events/s", found, bench_relay.TARGET, folder) >= bench_relay.TARGET
 

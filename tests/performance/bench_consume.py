@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Place
-from harness import PLAIN_TOPIC, TOPIC, Round, Surroundings, claim, fill_outbox, measured, reached
+from harness import PLAIN_TOPIC, TOPIC, Round, Speed, Surroundings, claim, fill_outbox, measured, reached
 from pydantic import BaseModel
 from pydantic_core import to_json
 from revcycle_events import ClaimSubmitted
@@ -129,7 +129,7 @@ async def _consume(consumer: Consumer) -> None:
     await running
 
 
-async def _consume_plainly(bootstrap_servers: str, url: str, group: str) -> float:
+async def _consume_plainly(bootstrap_servers: str, url: str, group: str) -> Speed:
     decoder = msgspec.json.Decoder(_struct_of(ClaimSubmitted))
 
     async def consume() -> None:

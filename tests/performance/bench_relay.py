@@ -1,28 +1,30 @@
 """Relay: outbox to acknowledged to archived. Floor: aiokafka's ``send`` per record of the same records."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 
+import asyncpg
 from aiokafka import AIOKafkaProducer
-from harness import TOPIC, Round, Surroundings, fill_outbox, measured, reached
+from harness import TOPIC, Round, Speed, Surroundings, fill_outbox, measured, reached
 from revcycle_messaging import Database, Relay
 from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
 from revcycle_messaging.transports import OutgoingRecord
 from revcycle_messaging.transports.kafka import KafkaTransport
 
-EVENTS = 12_000
+EVENTS = 6_000
 TARGET = 0.8
 _numbers = count(1_000_000, EVENTS)
 
 
-async def relay_round(around: Surroundings, database: Database) -> Round:
+async def relay_round(around: Surroundings, database: Database, owner_url: str) -> Round:
     """Fill the outbox, send its records the plain way, then let the relay do it."""
     start = next(_numbers)
+    await _clear(owner_url)
     await fill_outbox(database, range(start, start + EVENTS))
     async with database.connection() as connection:
-        await connection.execute("ANALYZE messaging.outbox")
         rows = await connection.fetch("SELECT topic, key, headers, payload FROM messaging.outbox ORDER BY seq")
     records = [
         OutgoingRecord(row["topic"], row["key"], row["payload"], headers_to_kafka(headers_from_text(row["headers"])))
@@ -40,6 +42,14 @@ async def relay_round(around: Surroundings, database: Database) -> Round:
     return Round(value, floor)
 
 
+async def _clear(owner_url: str) -> None:
+    """Every round starts from the same state: what autovacuum does in time, and nothing left to be written to disk."""
+    owner = await asyncpg.connect(owner_url)
+    await owner.execute("TRUNCATE messaging.archive, messaging.outbox")
+    await owner.close()
+    await asyncio.to_thread(os.sync)
+
+
 async def _carry(relay: Relay) -> None:
     running = asyncio.create_task(relay.run())
     await reached(lambda: relay.published, EVENTS)
@@ -47,7 +57,7 @@ async def _carry(relay: Relay) -> None:
     await running
 
 
-async def _send_each(bootstrap_servers: str, records: Sequence[OutgoingRecord]) -> float:
+async def _send_each(bootstrap_servers: str, records: Sequence[OutgoingRecord]) -> Speed:
     async def send() -> None:
         producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers,

@@ -64,7 +64,9 @@ def claims(count: int) -> list[ProfessionalClaim]:
     address = Address(line1="1 TEST STREET", city="TESTVILLE", state="TX", postal_code="787010001")
     payer = Payer(name="TEST PAYER", payer_id="R1")
     rendering = [Provider(last_name="SAMPLE", first_name="DOC", npi=npi(n + 500)) for n in range(50)]
-    billing = [BillingProvider(name=f"CLINIC {n}", npi=npi(n), tax_id=f"12345{n:04d}", address=address) for n in range(20)]
+    billing = [
+        BillingProvider(name=f"CLINIC {n}", npi=npi(n), tax_id=f"12345{n:04d}", address=address) for n in range(20)
+    ]
     made: list[ProfessionalClaim] = []
     for n in range(count):
         lines = tuple(
@@ -84,8 +86,13 @@ def claims(count: int) -> list[ProfessionalClaim]:
                 charge_cents=sum(line.charge_cents for line in lines),
                 billing_provider=billing[n % 20],
                 subscriber=Subscriber(
-                    member_id=f"M{n:08d}", last_name="TESTER", first_name="ANN", birth_date=date(1980, 1, 2), sex="F",
-                    address=address, group_number="GRP1",
+                    member_id=f"M{n:08d}",
+                    last_name="TESTER",
+                    first_name="ANN",
+                    birth_date=date(1980, 1, 2),
+                    sex="F",
+                    address=address,
+                    group_number="GRP1",
                 ),
                 payer=payer,
                 place_of_service="11",
@@ -177,7 +184,9 @@ def memory_of_large_file(data: bytes, megabytes: int) -> float:
 
     def stream() -> Iterator[bytes]:
         for number in range(megabytes * 1_000_000 // len(data)):
-            yield data.replace(b"*000000001*0*T", b"*%09d*0*T" % (number + 1)).replace(b"IEA*1*000000001", b"IEA*1*%09d" % (number + 1))
+            yield data.replace(b"*000000001*0*T", b"*%09d*0*T" % (number + 1)).replace(
+                b"IEA*1*000000001", b"IEA*1*%09d" % (number + 1)
+            )
 
     tracemalloc.start()
     for _ in iter_837p_claims(stream()):

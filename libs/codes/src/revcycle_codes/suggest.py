@@ -141,6 +141,14 @@ class Suggester:
             _promote_prose(found, parts)
         return SuggestionResult(suggestions=tuple(self._ranked(found)), queries=tuple(queries))
 
+    def search(self, typed: str, limit: int) -> list[tuple[str, str]]:
+        """Codes for a search field while it is typed into: code and phrase, the shortest phrases first."""
+        whole, _, last = typed.lower().rpartition(" ")
+        found: dict[str, str] = {}
+        for phrase in self._index.complete(words(whole), last.strip(), 4 * limit):
+            found.setdefault(display(CodeSystem.ICD10CM, phrase.code), phrase.path[-1])
+        return list(found.items())[:limit]
+
     def _from_problem(
         self, text: str, problem: Problem, surroundings: str, queries: list[QueryDraft]
     ) -> Iterator[_Candidate]:

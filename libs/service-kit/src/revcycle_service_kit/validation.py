@@ -74,6 +74,9 @@ def field_error(error: Mapping[str, Any]) -> FieldError:
     limits = {name: str(value) for name, value in (error.get("ctx") or {}).items() if name != "error"}
     if rule in _OWN_RULES:
         message, expected = _own_text(error), "a value that keeps this rule"
+    elif rule not in _TEXTS and {"text", "expected"} <= limits.keys():
+        # A validator of a service said it in its own words, as pydantic's custom error: no input is in them.
+        message, expected = limits["text"], limits["expected"].replace("{", "{{").replace("}", "}}")
     try:
         expected = expected.format_map(limits)
     except (KeyError, ValueError, IndexError):

@@ -65,7 +65,18 @@ async def trace(connections: "Mapping[str, asyncpg.Connection[Any]]", wanted: st
     for service, connection in connections.items():
         rows = await connection.fetch(_EVENTS, sorted(ids)[:IDS_MAX])
         lines += [_line(service, row) for row in rows]
-    return sorted(lines, key=lambda line: (line.at, line.stream, line.sequence))
+    return _in_order(lines)
+
+
+def _in_order(lines: list[TraceLine]) -> list[TraceLine]:
+    """By time, but never against the order within a stream: a timer decides as of the time it was due."""
+    reached: dict[tuple[str, str], datetime] = {}
+    places = {}
+    for line in sorted(lines, key=lambda line: (line.stream, line.sequence)):
+        stream = (line.service, line.stream)
+        reached[stream] = max(line.at, reached.get(stream, line.at))
+        places[line] = reached[stream]
+    return sorted(lines, key=lambda line: (places[line], line.stream, line.sequence))
 
 
 async def _encounters_of(connection: "asyncpg.Connection[Any]", ids: set[str]) -> set[str]:

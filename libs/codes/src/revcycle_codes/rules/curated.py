@@ -45,15 +45,9 @@ COMBINATIONS: tuple[tuple[frozenset[str], tuple[str, ...], str], ...] = (
     (frozenset({"E119"}), ("R739",), "E11.65, diabetes with hyperglycaemia"),
     (frozenset({"J1189", "J111", "J112"}), ("J18", "J12", "J15"), "J11.0-, influenza with pneumonia"),
     (frozenset({"J1089", "J101", "J102"}), ("J18", "J12", "J15"), "J10.0-, influenza with pneumonia"),
-    (
-        frozenset({"F329", "F32A"}),
-        ("F411",),
-        "one code for each only when both are documented; F41.8 for the mixed state",
-    ),
     (frozenset({"K5790", "K5792"}), ("K922",), "K57.-1 or K57.-3, the code with bleeding"),
     (frozenset({"K279", "K259", "K269"}), ("K922",), "the ulcer code with haemorrhage"),
     (frozenset({"J449"}), ("J18", "J20", "J22"), "J44.0 with the infection after it"),
-    (frozenset({"A419"}), ("R6520",), "the organism's sepsis code where it is known"),
 )
 
 # A history (status) code and the active disease of the same kind.

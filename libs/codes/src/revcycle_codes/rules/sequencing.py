@@ -12,6 +12,7 @@ from revcycle_codes.model import CodeSystem, display
 from revcycle_codes.rules.curated import COMBINATIONS, HISTORIES, SYMPTOMS
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+_STATUS_CODES = ("Z", "F17")
 _ELSEWHERE = "in diseases classified elsewhere"
 _CONTRADICTIONS = frozenset({frozenset({"E10", "E11"})})
 
@@ -143,21 +144,23 @@ def _order_finding(context: Context, index: int, notes: list[Note], partner_befo
         other, note = wrong[0]
         partner = context.diagnoses[other].code
         first, second = (partner, code) if partner_before else (code, partner)
+        # "Use additional code" for a status (tobacco, insulin, history) orders the list, but changes no claim.
+        status = not partner_before and second.startswith(_STATUS_CODES)
         return found(
             "DX-06",
-            WARNING,
+            INFO if status else WARNING,
             f"{second} is listed before {first}",
             f"{first} before {second}",
             codes=(first, second),
             field=f"diagnoses[{index}]",
             release=release,
             row=note.row,
-            override="why the order was chosen",
+            override=None if status else "why the order was chosen",
         )
     required = [
         note for note in notes if not note.if_applicable and note.kind == "codeFirst" and note.owner == note.span.low
     ]
-    if partner_before and required and not paired:
+    if partner_before and required and not paired and not code.startswith(_STATUS_CODES):
         return found(
             "DX-06",
             INFO,

@@ -1,6 +1,7 @@
 """The phrases of a release and the search over them: weighted words, coverage both ways."""
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest
@@ -13,6 +14,7 @@ from revcycle_codes.suggestion.terms import LIGHT, words
 _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
 _COMMON = 6_000
+_COMPLETIONS = 8_000
 
 
 class Phrase(Struct, frozen=True):
@@ -67,6 +69,7 @@ class PhraseIndex:
         }
         self._unknown = math.log(1 + total)
         self._totals = [sum(self._weights[word] for word in phrase.stems) for phrase in self.phrases]
+        self._vocabulary = sorted(self._postings)
         self.exact: dict[tuple[str, ...], Phrase] = {}
         self.longest = 0
 
@@ -107,3 +110,20 @@ class PhraseIndex:
             score = 2 * query_part * phrase_part / (query_part + phrase_part) * phrase.weight
             scored.append((score, -number, phrase_part))
         return [Match(self.phrases[-number], score, part) for score, number, part in nlargest(limit, scored)]
+
+    def complete(self, typed: Sequence[str], last: str, limit: int) -> list[Phrase]:
+        """Phrases that hold every word of `typed` and one that begins with `last`, shortest first."""
+        numbers = self._starting(last) if last else None
+        for word in typed:
+            held = self._postings.get(word, ())
+            numbers = set(held) if numbers is None else numbers.intersection(held)
+        best = nlargest(limit, numbers or (), key=lambda at: (self.phrases[at].weight / (2 + self._totals[at]), -at))
+        return [self.phrases[number] for number in best]
+
+    def _starting(self, prefix: str) -> set[int]:
+        found: set[int] = set()
+        at = bisect_left(self._vocabulary, prefix)
+        while at < len(self._vocabulary) and self._vocabulary[at].startswith(prefix) and len(found) < _COMPLETIONS:
+            found.update(self._postings[self._vocabulary[at]])
+            at += 1
+        return found

@@ -126,6 +126,11 @@ class SegmentReader:
         return self._batch_offset + before + len(self.lead)
 
     @property
+    def raw(self) -> str:
+        """The current segment with the white space before it, without its terminator."""
+        return self._batch[self._index]
+
+    @property
     def text(self) -> str:
         """The current segment as sent, without its terminator and the white space before it."""
         return self._batch[self._index].lstrip(_WHITE)

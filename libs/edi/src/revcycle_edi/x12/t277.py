@@ -1,8 +1,9 @@
-"""Reading the 277 (005010X212): answers to claim status inquiries."""
+"""Reading and writing the 277 (005010X212): answers to claim status inquiries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
+from revcycle_edi.x12.ack_build import status_composite
 from revcycle_edi.x12.cursor import (
     Cursor,
     TransactionStart,
@@ -11,15 +12,28 @@ from revcycle_edi.x12.cursor import (
     parse_status_code,
     split_procedure,
 )
+from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.hierarchy import write_name
 from revcycle_edi.x12.reader import Source
-from revcycle_edi.x12.records.common import RawSegment, Reference
+from revcycle_edi.x12.records.common import Envelope, Name, RawSegment, Reference
 from revcycle_edi.x12.records.status import LineStatus, StatusAnswer, StatusAnswerTransaction, StatusDetail
 from revcycle_edi.x12.t276 import Levels, take
 from revcycle_edi.x12.values import (
+    format_date,
+    format_period,
     parse_optional_cents,
     parse_optional_date,
     parse_optional_quantity,
     parse_period,
+)
+from revcycle_edi.x12.writer import (
+    TransactionWriter,
+    cents_text,
+    clean_text,
+    code,
+    composite,
+    quantity_text,
+    write_references,
 )
 
 
@@ -136,3 +150,87 @@ def _transaction(cursor: Cursor, start: TransactionStart) -> Iterator[StatusAnsw
 def parse_277(data: Source) -> list[StatusAnswerTransaction]:
     """Every status answer (X212) of an input. X12Error when the input cannot be read."""
     return list(iter_transactions(data, "277", _transaction, versions=("005010X212",)))
+
+
+def _write_detail(out: TransactionWriter, status: StatusDetail) -> None:
+    codes = [status_composite(c) for c in status.codes[:3]] + ["", "", ""]
+    days = [format_date(d) if d else "" for d in (status.effective_date, status.adjudication_date, status.payment_date)]
+    out.add(
+        "STC",
+        codes[0],
+        days[0],
+        "",
+        cents_text(status.charge_cents),
+        cents_text(status.paid_cents),
+        days[1],
+        code(status.payment_method, "payment_method", 3),
+        days[2],
+        code(status.trace_number, "trace_number", 16),
+        codes[1],
+        codes[2],
+        clean_text(status.message, 264),
+    )
+
+
+def _write_line(out: TransactionWriter, line: LineStatus) -> None:
+    procedure = composite(line.procedure_qualifier, code(line.procedure_code, "procedure_code", 48), *line.modifiers)
+    amounts = (cents_text(line.charge_cents), cents_text(line.paid_cents))
+    out.add("SVC", procedure, *amounts, code(line.revenue_code, "revenue_code", 48), "", "", quantity_text(line.units))
+    for status in line.statuses:
+        _write_detail(out, status)
+    if line.control_number:
+        out.add("REF", "FJ", code(line.control_number, "line control number", 50))
+    if line.service_from is not None:
+        out.add("DTP", "472", *format_period(line.service_from, line.service_to))
+    out.raw(line.extra_segments)
+
+
+def _write_answer(out: TransactionWriter, answer: StatusAnswer) -> None:
+    out.add("TRN", "2", code(answer.trace_number, "trace_number", 50, required=True))
+    for status in answer.statuses:
+        _write_detail(out, status)
+    for qualifier, value in (
+        ("1K", answer.payer_claim_control_number),
+        ("BLT", answer.bill_type),
+        ("EJ", answer.claim_id),
+    ):
+        if value:
+            out.add("REF", qualifier, code(value, f"REF*{qualifier}", 50))
+    write_references(out, answer.references)
+    if answer.service_from is not None:
+        out.add("DTP", "472", *format_period(answer.service_from, answer.service_to))
+    out.raw(answer.extra_segments)
+    for line in answer.lines:
+        _write_line(out, line)
+
+
+def build_277(envelope: Envelope, reference: str, answers: Sequence[StatusAnswer]) -> bytes:
+    """Write status answers as one 277. X12Error names the field that cannot be sent.
+
+    Levels are opened anew only when a name differs from the answer before.
+    """
+    if not answers:
+        raise X12Error("277.write.empty", "there is no answer to send", expected="at least one answer")
+    out = TransactionWriter(envelope, "HN", "005010X212")
+    out.open("277")
+    at = envelope.created_at
+    out.add("BHT", "0010", "08", code(reference, "reference", 50, required=True), f"{at:%Y%m%d}", f"{at:%H%M}", "DG")
+    levels: dict[tuple[Name, ...], int] = {}
+    for answer in answers:
+        parent = 0
+        path: tuple[Name, ...] = ()
+        named = (("20", "PR", answer.payer), ("21", "41", answer.receiver), ("19", "1P", answer.provider))
+        for level, entity, name in named:
+            path = (*path, name)
+            if path not in levels:
+                levels[path] = out.level(level, parent=parent, child=True)
+                write_name(out, entity, name)
+            parent = levels[path]
+        parent = out.level("22", parent=parent, child=answer.dependent is not None)
+        write_name(out, "IL", answer.subscriber or Name())
+        if answer.dependent is not None:
+            out.level("23", parent=parent, child=False)
+            write_name(out, "QC", answer.dependent)
+        _write_answer(out, answer)
+    out.close()
+    return out.finish()

@@ -17,7 +17,7 @@ from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, EncounterSlot
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.repositories import reference as reference_rows
 from revcycle_claims.repositories import slots
-from revcycle_claims.use_cases.bill_claim import Order, bill_patient, cancel_filing_timer, set_filing_timer, submit
+from revcycle_claims.use_cases.bill_claim import Order, bill_patient, set_filing_timer, stop_filing_clock, submit
 from revcycle_claims.use_cases.changes import Changes, Work
 from revcycle_claims.use_cases.post_remittances import catch_up
 
@@ -280,7 +280,7 @@ def _close(changes: Changes, claim: Claim, state: str, cause: Cause) -> Claim:
         patient_responsibility_cents=0,
     )
     changes.emit(event, cause, closed)
-    cancel_filing_timer(changes, closed)
+    stop_filing_clock(changes, closed, cause)
     return closed
 
 

@@ -27,6 +27,7 @@ from revcycle_claims.repositories.claims import ClaimLineRow, PatientBill, Submi
 from revcycle_claims.use_cases.changes import Changes
 
 FILING_TIMER: Final = "filing-deadline"
+FILING_TASK: Final = "filing_deadline_near"
 FILING_WARNING_DAYS: Final = 15
 
 
@@ -153,9 +154,10 @@ def set_filing_timer(changes: Changes, claim: Claim) -> None:
         changes.uow.set_timer(f"claim/{claim.claim_id}", FILING_TIMER, at)
 
 
-def cancel_filing_timer(changes: Changes, claim: Claim) -> None:
-    """Stop the filing clock: the payer has adjudicated, or nothing is filed."""
+def stop_filing_clock(changes: Changes, claim: Claim, cause: Cause) -> None:
+    """The payer has adjudicated, or nothing is filed: no timer is left, and nobody need hurry any more."""
     changes.uow.cancel_timer(f"claim/{claim.claim_id}", FILING_TIMER)
+    changes.resolve_task(claim.claim_id, FILING_TASK, "clock_stopped", f"policy:{FILING_TIMER}", cause)
 
 
 def _charge(

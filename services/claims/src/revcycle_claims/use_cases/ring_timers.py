@@ -11,7 +11,7 @@ from revcycle_claims.domain.claim import Claim, Outcome, Preparation
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.repositories import queries, reference
 from revcycle_claims.use_cases.advance_claims import BusinessDay
-from revcycle_claims.use_cases.bill_claim import FILING_WARNING_DAYS
+from revcycle_claims.use_cases.bill_claim import FILING_TASK, FILING_WARNING_DAYS
 from revcycle_claims.use_cases.changes import Changes, Work
 from revcycle_claims.use_cases.match_deposits import open_clearing
 
@@ -30,7 +30,7 @@ async def warn_of_filing_deadlines(business_day: BusinessDay, uow: UnitOfWork, d
             continue
         if today >= claim.filing_deadline - timedelta(days=FILING_WARNING_DAYS):
             work = Work(
-                "filing_deadline_near",
+                FILING_TASK,
                 "billing",
                 f"unsettled {FILING_WARNING_DAYS} days before the payer's filing limit",
                 "clear what the claim waits for; afterwards the payer need not take it",

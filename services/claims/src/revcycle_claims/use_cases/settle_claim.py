@@ -10,7 +10,7 @@ from revcycle_claims.domain.carc_playbook import REMEDY_REJECTED
 from revcycle_claims.domain.claim import Claim, Outcome, Preparation, SubmissionState
 from revcycle_claims.domain.ledger import LineMoney
 from revcycle_claims.domain.transmission import Transmission, merge
-from revcycle_claims.use_cases.bill_claim import cancel_filing_timer, close, issue_bill, reverse_charges
+from revcycle_claims.use_cases.bill_claim import close, issue_bill, reverse_charges, stop_filing_clock
 from revcycle_claims.use_cases.changes import Changes, Work
 
 POLICY = "policy:post-remittance"
@@ -23,7 +23,7 @@ def settle(changes: Changes, before: Claim, claim: Claim, book: Book, cause: Cau
     if claim.state == Preparation.VOIDED and before.state != Preparation.VOIDED:
         claim = _void(changes, claim, book, cause)
     if claim.outcome in _ADJUDICATED and before.outcome not in _ADJUDICATED:
-        cancel_filing_timer(changes, claim)
+        stop_filing_clock(changes, claim, cause)
     due_cents = settlement.patient_due(claim, book)
     if due_cents:
         claim = issue_bill(changes, claim, due_cents, cause)
@@ -58,7 +58,7 @@ def _void(changes: Changes, claim: Claim, book: Book, cause: Cause) -> Claim:
         reverse_charges(changes, claim, book.charges, cause)
         for line_number, money in list(book.money.items()):
             book.money[line_number] = replace(money, charge_cents=0, open_cents=money.open_cents - money.charge_cents)
-    cancel_filing_timer(changes, claim)
+    stop_filing_clock(changes, claim, cause)
     return replace(claim, receivable="closed" if book.total == LineMoney() else "insurance")
 
 

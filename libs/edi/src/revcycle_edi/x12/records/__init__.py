@@ -12,6 +12,12 @@ from revcycle_edi.x12.records.acknowledgment import (
     SegmentError,
     TransactionAcknowledgment,
 )
+from revcycle_edi.x12.records.attachment import (
+    AttachedDocument,
+    AttachmentTransaction,
+    InformationRequest,
+    InformationRequestTransaction,
+)
 from revcycle_edi.x12.records.claim import (
     Attachment,
     BillingProvider,
@@ -50,6 +56,14 @@ from revcycle_edi.x12.records.common import (
     Reference,
     StatusCode,
 )
+from revcycle_edi.x12.records.eligibility import (
+    Benefit,
+    EligibilityAnswer,
+    EligibilityAnswerTransaction,
+    EligibilityInquiry,
+    EligibilityInquiryTransaction,
+    Refusal,
+)
 from revcycle_edi.x12.records.remittance import (
     BankAccount,
     ProviderAdjustment,
@@ -57,6 +71,12 @@ from revcycle_edi.x12.records.remittance import (
     RemittanceClaim,
     RemittanceLine,
     RemittanceParty,
+)
+from revcycle_edi.x12.records.review import (
+    Decision,
+    Review,
+    ReviewService,
+    ReviewTransaction,
 )
 from revcycle_edi.x12.records.status import (
     ClaimState,
@@ -73,8 +93,11 @@ from revcycle_edi.x12.records.status import (
 __all__ = [
     "Address",
     "Adjustment",
+    "AttachedDocument",
     "Attachment",
+    "AttachmentTransaction",
     "BankAccount",
+    "Benefit",
     "BillingProvider",
     "ClaimAcknowledgment",
     "ClaimAcknowledgmentReport",
@@ -84,15 +107,22 @@ __all__ = [
     "ClaimTransaction",
     "CodedDiagnosis",
     "Contact",
+    "Decision",
     "Delimiters",
     "Demographics",
     "DentalClaim",
     "DentalLine",
     "Drug",
     "ElementError",
+    "EligibilityAnswer",
+    "EligibilityAnswerTransaction",
+    "EligibilityInquiry",
+    "EligibilityInquiryTransaction",
     "Envelope",
     "HealthInformation",
     "ImplementationAcknowledgment",
+    "InformationRequest",
+    "InformationRequestTransaction",
     "InstitutionalClaim",
     "InstitutionalLine",
     "InterchangeAcknowledgment",
@@ -115,10 +145,14 @@ __all__ = [
     "QualifiedQuantity",
     "RawSegment",
     "Reference",
+    "Refusal",
     "Remittance",
     "RemittanceClaim",
     "RemittanceLine",
     "RemittanceParty",
+    "Review",
+    "ReviewService",
+    "ReviewTransaction",
     "SegmentError",
     "ServiceLine",
     "StatusAnswer",

@@ -157,6 +157,7 @@ class _Envelope:
     def __init__(self, context: ValidationContext) -> None:
         self.out = Collector(context)
         self._duplicates: set[str] = set()
+        self._offset = 0  # Where the raw text of the next segment starts.
         self._isa: list[str] = []
         self._interchanges: set[str] = set()
         self._group: list[str] = []
@@ -178,7 +179,9 @@ class _Envelope:
         place = self.out.place
         place.segment = e[0]
         place.segment_number = cursor.reader.number
-        place.byte_offset = cursor.reader.offset
+        raw = cursor.reader.raw
+        place.byte_offset = self._offset + len(raw) - len(raw.lstrip())
+        self._offset += len(raw) + 1
         opened = self._open
         place.transaction_position = place.segment_number - opened.start + 1 if opened is not None else 0
         handler = self._handlers.get(e[0])

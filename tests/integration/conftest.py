@@ -1,0 +1,54 @@
+"""One stack for the tests that need none of their own."""
+
+from collections.abc import Iterator
+
+import pytest
+from revcycle_devstack.connections import connect_to
+from revcycle_devstack.stack import Stack, StackOptions
+
+from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, Caller, Ran, Visits, demo, set_up
+
+SEED = 11
+ENCOUNTERS = 100
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Everything runs, the tenant is set up; timeouts at the payers' door are short."""
+    options = StackOptions(
+        state_dir=tmp_path_factory.mktemp("shared-stack"),
+        simulators=("payer",),
+        seed=SEED,
+        business_date=BUSINESS_DATE,
+        extra_environment={
+            "adjudication-gateway": {
+                "REVCYCLE_PAYER_CONNECT_TIMEOUT_SECONDS": "2",
+                "REVCYCLE_PAYER_READ_TIMEOUT_SECONDS": "2",
+            }
+        },
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        for name in SERVERS_FROM_OUTSIDE:
+            patched.delenv(name, raising=False)
+        with Stack(options) as running:
+            set_up(connect_to(options.state_dir))
+            yield running
+
+
+@pytest.fixture(scope="session")
+def caller(stack: Stack) -> Iterator[Caller]:
+    """Calls to the shared stack."""
+    with Caller(connect_to(stack.state_dir)) as calling:
+        yield calling
+
+
+@pytest.fixture(scope="session")
+def visits() -> Visits:
+    """Visits for the shared stack."""
+    return Visits(SEED)
+
+
+@pytest.fixture(scope="session")
+def calm_demo(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The demonstration in which nothing goes wrong; others are compared with it."""
+    return demo(tmp_path_factory.mktemp("calm") / "state", "--seed", "1", "--encounters", str(ENCOUNTERS), "--json")
