@@ -118,6 +118,7 @@ class Caller:
 
     def __init__(self, stack: RunningStack, tenant: UUID = DEVELOPMENT_TENANT) -> None:
         key = ensure_development_key(stack.connections.token_key_file)
+        self.stack = stack
         self.urls = stack.urls
         self.layout = stack.connections.layout
         token = issue_token(key, tenant, "whole-system-test", ROLES)

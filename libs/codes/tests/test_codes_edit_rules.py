@@ -1,9 +1,11 @@
 """The edit rules over tables: each with a violating, a passing and, where dates decide, a boundary case."""
 
+import os
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,6 +31,9 @@ from revcycle_codes.loaders.lists import EditorRow
 from revcycle_codes.loaders.mpfs import FeeRow
 from revcycle_codes.loaders.ncci import AddOnRow, MueRow, read_ptp
 from revcycle_codes.model import CodesError
+from revcycle_codes.rules.documentation import data_level, decision_level, problem_level, risk_level
+from revcycle_codes.rules.patient import age_bands, age_years
+from revcycle_codes.rules.peers import beta_above, probability_above
 from revcycle_codes.switches import CodeList, Switch, Switches, VisitCode
 
 Build = Callable[..., EncounterFacts]
@@ -178,92 +183,92 @@ OUTLIER = {
 INPATIENT = {"setting": Setting.INPATIENT, "discharge_date": IN_FORCE, "present_on_admission": ("Y",)}
 
 
-@pytest.mark.parametrize(
-    ("rule", "severity", "changes"),
-    [
-        ("DX-03", "error", {"diagnoses": ("S83.411",)}),
-        ("DX-03", "error", {"diagnoses": ("S83.411Q",)}),
-        ("DX-03", "warning", {"diagnoses": ("S83.411A", "Z47.89")}),
-        ("DX-04", "warning", {"diagnoses": ("M25.561", "M25.569")}),
-        ("DX-04", "error", {"diagnoses": ("M25.561",), "lines": (line("G0463", modifiers=("LT",)),)}),
-        ("DX-04", "warning", {"diagnoses": ("M25.569",), "lines": (line("G0463", modifiers=("LT",)),)}),
-        ("DX-04", "warning", {"diagnoses": ("M25.569",), "note_sides": {"M25.569": "left"}}),
-        ("DX-05", "error", {"diagnoses": ("H42", "E11.9")}),
-        ("DX-05", "error", {"diagnoses": ("G31.01", "I10")}),
-        ("DX-06", "warning", {"diagnoses": ("N18.30", "I12.9")}),
-        ("DX-06", "info", {"diagnoses": ("H42",)}),
-        ("DX-09", "error", {"diagnoses": ("Z91.81",), **INPATIENT}),
-        ("DX-09", "warning", {"diagnoses": ("I10",), **INPATIENT}),
-        ("DX-09", "error", {"diagnoses": ("E11.9", "E11.9"), **INPATIENT}),
-        ("DX-10", "error", {"diagnoses": ("P07.00",), **BORN}),
-        ("DX-10", "error", {"diagnoses": ("I10",), "patient": PatientFacts(birth_date=date(1961, 8, 15), sex="F")}),
-        ("DX-11", "warning", {"diagnoses": ("N40.0",), **BORN}),
-        ("DX-12", "error", {"note_diagnoses_uncertain": ("I10",)}),
-        ("DX-13", "warning", {"diagnoses": ("J18.9", "R05.9")}),
-        ("DX-14", "warning", {"diagnoses": ("I10", "I50.9")}),
-        ("DX-14", "warning", {"diagnoses": ("E11.9", "N18.30")}),
-        ("DX-15", "warning", {"diagnoses": ("C50.911", "Z85.3")}),
-        ("DX-16", "error", {"diagnoses": ("I10",), **INPATIENT, "present_on_admission": ()}),
-        ("DX-16", "error", {"diagnoses": ("I10", "Z91.81"), **INPATIENT, "present_on_admission": ("Y", "Y")}),
-        ("DX-17", "info", {"diagnoses": ("F17.200", "J45.909")[1:]}),
-        ("PX-01P", "warning", {"lines": lines("G0013")}),
-        ("PX-02", "error", {"lines": lines("G0001", "G0002")}),
-        ("PX-02", "error", {"lines": lines("G0002", "G0001")}),
-        ("PX-02", "error", {"lines": (line("G0001"), line("G0002", 2, modifiers=("59",)))}),
-        ("PX-02", "error", {"lines": lines("G0001", "G0003")}),
-        ("PX-02", "warning", {"lines": (line("G0001"), line("G0003", 2, modifiers=("XS",)))}),
-        ("PX-02", "error", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 8, 15)}),
-        ("PX-02", "error", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 9, 1)}),
-        ("PX-03", "warning", {"lines": (line("G0463"), line("T1015", 2, modifiers=("59",)))}),
-        ("PX-04", "error", {"lines": (line("Q0001", units=3),)}),
-        ("PX-04", "error", {"lines": lines("Q0002", "Q0002", "Q0002")}),
-        ("PX-04", "error", {"lines": (line("Q0002", units=2), line("Q0002", 2, modifiers=("76",)))}),
-        ("PX-04", "warning", {"lines": (line("Q0003", units=3),)}),
-        ("PX-04", "error", {"lines": lines("Q0004")}),
-        ("PX-05", "error", {"lines": lines("A0001", "G0463")}),
-        ("PX-05", "error", {"lines": (line("G0001"), line("A0001", 2, modifiers=("51",)))}),
-        ("PX-05", "warning", {"lines": lines("A0002")}),
-        ("PX-05", "warning", {"lines": lines("A0003")}),
-        ("PX-06", "error", {"lines": lines("T0001"), "history": (SURGERY,), **SAME}),
-        ("PX-06", "warning", {"lines": lines("G0010"), "history": (SURGERY,), **SAME}),
-        ("PX-07", "error", {"lines": (line("G0013", modifiers=("50",)),)}),
-        ("PX-07", "error", {"lines": (line("G0012", modifiers=("50",), units=2),)}),
-        ("PX-08", "error", {"lines": (line("G0010", modifiers=("26",)),)}),
-        ("PX-08", "warning", {"lines": lines("G0012"), "place_of_service": "22"}),
-        ("PX-09", "error", {"lines": (line("G0013", modifiers=("80",)),)}),
-        ("PX-09", "warning", {"lines": (line("G0010", modifiers=("80",)),)}),
-        ("PX-09", "warning", {"lines": (line("G0012", modifiers=("62",)),)}),
-        ("PX-10", "info", {"lines": lines("G0012", "G0011")}),
-        ("PX-12", "warning", {"lines": lines("T0006")}),
-        ("PX-13", "warning", {"lines": lines("G0102"), **BORN}),
-        ("PX-14", "error", {"lines": lines("T0005"), "history": (SURGERY,), **SAME}),
-        ("PX-15", "warning", {"lines": lines("J0171"), "date_of_service": date(2026, 8, 15)}),
-        ("PX-15", "warning", {"lines": lines("Q0111")}),
-        ("PX-15", "error", {"lines": lines("J1010"), "payer_id": "P1"}),
-        ("PX-15", "error", {"lines": (line("G0463", modifiers=("GA", "GZ")),)}),
-        ("PX-16", "error", {"lines": lines("G0463"), "setting": Setting.OUTPATIENT_HOSPITAL}),
-        ("MN-01", "warning", {"lines": lines("G0020"), "diagnoses": ("E11.9",)}),
-        ("MN-01", "error", {"lines": lines("G0020"), "diagnoses": ("E11.9",), "payer_id": "P1"}),
-        ("MN-01", "error", {"lines": lines("G0020"), "diagnoses": ("Z00.00",)}),
-        ("MN-01", "warning", {"lines": lines("G0021")}),
-        ("MN-01", "warning", {"lines": lines("G0022"), "diagnoses": ("E11.9",), "contractor": "111"}),
-        ("EM-01", "warning", {"lines": lines("T0003"), "evaluation": EvaluationFacts(self_limited_problems=1)}),
-        ("EM-01", "info", {"lines": lines("T0002"), "evaluation": STRONG}),
-        ("EM-01", "warning", {"lines": lines("T0003"), "evaluation": EvaluationFacts(total_minutes=29)}),
-        ("EM-02", "info", {"lines": lines("T0001"), "evaluation": EvaluationFacts()}),
-        ("EM-03", "warning", {"lines": lines("T0001", "G0010")}),
-        ("UP-01", "info", {"peer_measures": (PeerMeasure(hits=200, **OUTLIER),)}),
-        (
-            "UP-02",
-            "warning",
-            {
-                "lines": lines("G0001", "G0003"),
-                "peer_measures": (PeerMeasure(hits=300, peer_95th_ppm=350_000, pair=("G0001", "G0003"), **OUTLIER),),
-            },
-        ),
-        ("UP-03", "warning", {"drg": DrgFacts(drg="291", without={"N17.9": "293", "I10": "291"})}),
-    ],
-)
+VIOLATIONS: list[tuple[str, str, dict[str, Any]]] = [
+    ("DX-03", "error", {"diagnoses": ("S83.411",)}),
+    ("DX-03", "error", {"diagnoses": ("S83.411Q",)}),
+    ("DX-03", "warning", {"diagnoses": ("S83.411A", "Z47.89")}),
+    ("DX-04", "warning", {"diagnoses": ("M25.561", "M25.569")}),
+    ("DX-04", "error", {"diagnoses": ("M25.561",), "lines": (line("G0463", modifiers=("LT",)),)}),
+    ("DX-04", "warning", {"diagnoses": ("M25.569",), "lines": (line("G0463", modifiers=("LT",)),)}),
+    ("DX-04", "warning", {"diagnoses": ("M25.569",), "note_sides": {"M25.569": "left"}}),
+    ("DX-05", "error", {"diagnoses": ("H42", "E11.9")}),
+    ("DX-05", "error", {"diagnoses": ("G31.01", "I10")}),
+    ("DX-06", "warning", {"diagnoses": ("N18.30", "I12.9")}),
+    ("DX-06", "info", {"diagnoses": ("H42",)}),
+    ("DX-09", "error", {"diagnoses": ("Z91.81",), **INPATIENT}),
+    ("DX-09", "warning", {"diagnoses": ("I10",), **INPATIENT}),
+    ("DX-09", "error", {"diagnoses": ("E11.9", "E11.9"), **INPATIENT}),
+    ("DX-10", "error", {"diagnoses": ("P07.00",), **BORN}),
+    ("DX-10", "error", {"diagnoses": ("I10",), "patient": PatientFacts(birth_date=date(1961, 8, 15), sex="F")}),
+    ("DX-11", "warning", {"diagnoses": ("N40.0",), **BORN}),
+    ("DX-12", "error", {"note_diagnoses_uncertain": ("I10",)}),
+    ("DX-13", "warning", {"diagnoses": ("J18.9", "R05.9")}),
+    ("DX-14", "warning", {"diagnoses": ("I10", "I50.9")}),
+    ("DX-14", "warning", {"diagnoses": ("E11.9", "N18.30")}),
+    ("DX-15", "warning", {"diagnoses": ("C50.911", "Z85.3")}),
+    ("DX-16", "error", {"diagnoses": ("I10",), **INPATIENT, "present_on_admission": ()}),
+    ("DX-16", "error", {"diagnoses": ("I10", "Z91.81"), **INPATIENT, "present_on_admission": ("Y", "Y")}),
+    ("DX-17", "info", {"diagnoses": ("F17.200", "J45.909")[1:]}),
+    ("PX-01P", "warning", {"lines": lines("G0013")}),
+    ("PX-02", "error", {"lines": lines("G0001", "G0002")}),
+    ("PX-02", "error", {"lines": lines("G0002", "G0001")}),
+    ("PX-02", "error", {"lines": (line("G0001"), line("G0002", 2, modifiers=("59",)))}),
+    ("PX-02", "error", {"lines": lines("G0001", "G0003")}),
+    ("PX-02", "warning", {"lines": (line("G0001"), line("G0003", 2, modifiers=("XS",)))}),
+    ("PX-02", "error", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 8, 15)}),
+    ("PX-02", "error", {"lines": lines("G0001", "G0004"), "date_of_service": date(2026, 9, 1)}),
+    ("PX-03", "warning", {"lines": (line("G0463"), line("T1015", 2, modifiers=("59",)))}),
+    ("PX-04", "error", {"lines": (line("Q0001", units=3),)}),
+    ("PX-04", "error", {"lines": lines("Q0002", "Q0002", "Q0002")}),
+    ("PX-04", "error", {"lines": (line("Q0002", units=2), line("Q0002", 2, modifiers=("76",)))}),
+    ("PX-04", "warning", {"lines": (line("Q0003", units=3),)}),
+    ("PX-04", "error", {"lines": lines("Q0004")}),
+    ("PX-05", "error", {"lines": lines("A0001", "G0463")}),
+    ("PX-05", "error", {"lines": (line("G0001"), line("A0001", 2, modifiers=("51",)))}),
+    ("PX-05", "warning", {"lines": lines("A0002")}),
+    ("PX-05", "warning", {"lines": lines("A0003")}),
+    ("PX-06", "error", {"lines": lines("T0001"), "history": (SURGERY,), **SAME}),
+    ("PX-06", "warning", {"lines": lines("G0010"), "history": (SURGERY,), **SAME}),
+    ("PX-07", "error", {"lines": (line("G0013", modifiers=("50",)),)}),
+    ("PX-07", "error", {"lines": (line("G0012", modifiers=("50",), units=2),)}),
+    ("PX-08", "error", {"lines": (line("G0010", modifiers=("26",)),)}),
+    ("PX-08", "warning", {"lines": lines("G0012"), "place_of_service": "22"}),
+    ("PX-09", "error", {"lines": (line("G0013", modifiers=("80",)),)}),
+    ("PX-09", "warning", {"lines": (line("G0010", modifiers=("80",)),)}),
+    ("PX-09", "warning", {"lines": (line("G0012", modifiers=("62",)),)}),
+    ("PX-10", "info", {"lines": lines("G0012", "G0011")}),
+    ("PX-12", "warning", {"lines": lines("T0006")}),
+    ("PX-13", "warning", {"lines": lines("G0102"), **BORN}),
+    ("PX-14", "error", {"lines": lines("T0005"), "history": (SURGERY,), **SAME}),
+    ("PX-15", "warning", {"lines": lines("J0171"), "date_of_service": date(2026, 8, 15)}),
+    ("PX-15", "warning", {"lines": lines("Q0111")}),
+    ("PX-15", "error", {"lines": lines("J1010"), "payer_id": "P1"}),
+    ("PX-15", "error", {"lines": (line("G0463", modifiers=("GA", "GZ")),)}),
+    ("PX-16", "error", {"lines": lines("G0463"), "setting": Setting.OUTPATIENT_HOSPITAL}),
+    ("MN-01", "warning", {"lines": lines("G0020"), "diagnoses": ("E11.9",)}),
+    ("MN-01", "error", {"lines": lines("G0020"), "diagnoses": ("E11.9",), "payer_id": "P1"}),
+    ("MN-01", "error", {"lines": lines("G0020"), "diagnoses": ("Z00.00",)}),
+    ("MN-01", "warning", {"lines": lines("G0021")}),
+    ("MN-01", "warning", {"lines": lines("G0022"), "diagnoses": ("E11.9",), "contractor": "111"}),
+    ("EM-01", "warning", {"lines": lines("T0003"), "evaluation": EvaluationFacts(self_limited_problems=1)}),
+    ("EM-01", "info", {"lines": lines("T0002"), "evaluation": STRONG}),
+    ("EM-01", "warning", {"lines": lines("T0003"), "evaluation": EvaluationFacts(total_minutes=29)}),
+    ("EM-02", "info", {"lines": lines("T0001"), "evaluation": EvaluationFacts()}),
+    ("EM-03", "warning", {"lines": lines("T0001", "G0010")}),
+    ("UP-01", "info", {"peer_measures": (PeerMeasure(hits=200, **OUTLIER),)}),
+    (
+        "UP-02",
+        "warning",
+        {
+            "lines": lines("G0001", "G0003"),
+            "peer_measures": (PeerMeasure(hits=300, peer_95th_ppm=350_000, pair=("G0001", "G0003"), **OUTLIER),),
+        },
+    ),
+    ("UP-03", "warning", {"drg": DrgFacts(drg="291", without={"N17.9": "293", "I10": "291"})}),
+]
+
+
+@pytest.mark.parametrize(("rule", "severity", "changes"), VIOLATIONS)
 def test_a_violation_is_found_once_with_its_severity(
     run: Run, rule: str, severity: str, changes: dict[str, object]
 ) -> None:
@@ -353,8 +358,6 @@ def test_institutional_claims_name_inpatient_only_services_and_visits_beside_pro
 
 
 def test_the_maternity_band_changed_on_the_first_of_october_2019(code_sets: CodeSets, encounter: Build) -> None:
-    from revcycle_codes.rules.patient import age_bands
-
     assert ("Maternity_Only", 12, 55) in age_bands(date(2019, 9, 30))
     assert ("Maternity_Only", 9, 64) in age_bands(date(2019, 10, 1))
 
@@ -397,3 +400,112 @@ def test_every_rule_of_the_specification_is_in_the_catalogue() -> None:
 def test_the_catalogue_page_is_current() -> None:
     """Write it again with `revcycle codes rules > libs/codes/CATALOGUE.md`."""
     assert (Path(__file__).parents[1] / "CATALOGUE.md").read_text() == catalogue_page()
+
+
+def test_golden_findings(code_sets: CodeSets, tables: EditTables, encounter: Build) -> None:
+    """Same facts, same bytes: every finding of every violating case, as read and accepted.
+
+    A changed rule changes this file: write it again with GOLDEN=write and read the difference.
+    """
+    golden = Path(__file__).parent / "data" / "golden_findings.jsonl"
+    lines = [
+        msgspec.json.encode([rule, check_encounter(encounter(**changes), code_sets, tables, SWITCHES)])
+        for rule, _, changes in VIOLATIONS
+    ]
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_bytes(b"\n".join(lines) + b"\n")
+    assert golden.read_bytes().splitlines() == lines
+
+
+LEVELS = [
+    (problem_level, {}, 0),
+    (problem_level, {"self_limited_problems": 1}, 2),
+    (problem_level, {"self_limited_problems": 2}, 3),
+    (problem_level, {"stable_chronic_problems": 1}, 3),
+    (problem_level, {"acute_uncomplicated_problems": 1}, 3),
+    (problem_level, {"stable_chronic_problems": 2}, 4),
+    (problem_level, {"worsening_chronic_problems": 1}, 4),
+    (problem_level, {"undiagnosed_new_problems": 1}, 4),
+    (problem_level, {"acute_systemic_problems": 1}, 4),
+    (problem_level, {"life_threatening_problems": 1}, 5),
+    (data_level, {"tests_and_notes": 1}, 2),
+    (data_level, {"tests_and_notes": 2}, 3),
+    (data_level, {"independent_historian": True}, 3),
+    (data_level, {"tests_and_notes": 3}, 4),
+    (data_level, {"tests_and_notes": 2, "independent_historian": True}, 4),
+    (data_level, {"tests_and_notes": 3, "billed_test_codes": ("G0001",)}, 3),
+    (data_level, {"independent_interpretation": True}, 4),
+    (data_level, {"external_discussion": True}, 4),
+    (data_level, {"external_discussion": True, "independent_interpretation": True}, 5),
+    (data_level, {"external_discussion": True, "tests_and_notes": 3}, 5),
+    (risk_level, {}, 2),
+    (risk_level, {"stable_chronic_problems": 1}, 3),
+    (risk_level, {"acute_uncomplicated_problems": 1}, 3),
+    (risk_level, {"prescription_management": True}, 4),
+    (risk_level, {"social_determinants": True}, 4),
+    (risk_level, {"minor_surgery_with_risk": True}, 4),
+    (risk_level, {"major_surgery": True}, 4),
+    (risk_level, {"toxicity_monitoring": True}, 5),
+    (risk_level, {"major_surgery_with_risk": True}, 5),
+    (risk_level, {"hospitalisation_decision": True}, 5),
+    (risk_level, {"resuscitation_limited": True}, 5),
+    (decision_level, {"life_threatening_problems": 1, "prescription_management": True}, 4),
+    (decision_level, {"life_threatening_problems": 1}, 2),
+]
+
+
+@pytest.mark.parametrize(("element", "seen", "level"), LEVELS)
+def test_elements_of_decision_making(
+    element: Callable[[EvaluationFacts], int], seen: dict[str, Any], level: int
+) -> None:
+    assert element(EvaluationFacts(**seen)) == level
+
+
+@pytest.mark.parametrize(("alpha", "beta", "at", "above"), [(1, 1, 0.3, 0.7), (2, 1, 0.5, 0.75), (1, 2, 0.5, 0.25)])
+def test_the_beta_distribution_by_hand(alpha: float, beta: float, at: float, above: float) -> None:
+    assert beta_above(alpha, beta, at) == pytest.approx(above, abs=1e-12)
+    assert beta_above(alpha, beta, 0) == 1
+    assert beta_above(alpha, beta, 1) == 0
+
+
+def test_a_large_sample_agrees_with_the_sum_of_its_binomial_terms() -> None:
+    import math
+
+    hits, misses, at = 120, 300, 0.25
+    total = hits + misses - 1
+    exact = sum(math.comb(total, k) * at**k * (1 - at) ** (total - k) for k in range(hits))
+    assert beta_above(hits, misses, at) == pytest.approx(exact, rel=1e-9)
+
+
+def test_the_posterior_is_shrunk_to_the_peers_with_the_weight_of_twenty_visits() -> None:
+    measure = PeerMeasure(hits=3, trials=4, name="x", peers=30, peer_mean_ppm=500_000, peer_90th_ppm=600_000)
+    assert probability_above(measure, 600_000) == pytest.approx(beta_above(13, 11, 0.6), abs=1e-12)
+
+
+@pytest.mark.parametrize("changes", [{"peers": 29}, {"hits": 130}])
+def test_a_pair_pattern_needs_peers_and_certainty(run: Run, changes: dict[str, Any]) -> None:
+    values = OUTLIER | {"hits": 300, "peer_95th_ppm": 350_000, "pair": ("G0001", "G0003")} | changes
+    assert run("UP-02", lines=lines("G0001", "G0003"), peer_measures=(PeerMeasure(**values),)) == []
+    assert run("UP-02", lines=lines("G0001", "G0009"), peer_measures=(PeerMeasure(**(values | {"hits": 300})),)) == []
+
+
+def test_the_age_bands_are_the_code_editors() -> None:
+    assert age_bands(date(2026, 1, 1)) == (
+        ("Newborn_Only", 0, 0),
+        ("Pediatric_Only", 0, 17),
+        ("Maternity_Only", 9, 64),
+        ("Adult_Only", 15, 124),
+    )
+    assert [age_years(date(2000, 8, 15), day) for day in (date(2026, 8, 14), date(2026, 8, 15))] == [25, 26]
+
+
+@pytest.mark.parametrize(("separate", "found"), [(False, 1), (True, 0), (None, 0)])
+def test_modifier_25_needs_work_of_its_own_in_the_note(run: Run, separate: bool | None, found: int) -> None:
+    facts = {"lines": (line("T0001", modifiers=("25",)), line("G0010", 2))}
+    seen = EvaluationFacts(separate_work_documented=separate, self_limited_problems=1)
+    assert len(run("EM-03", evaluation=seen, **facts)) == found
+
+
+def test_a_status_code_in_the_wrong_place_is_only_mentioned(run: Run) -> None:
+    [finding] = run("DX-06", diagnoses=("Z87.891", "I25.10"))
+    assert (finding.severity, finding.overridable) == ("info", False)

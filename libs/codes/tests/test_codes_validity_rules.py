@@ -148,3 +148,25 @@ def test_of_the_87_real_style_visits_at_least_67_have_no_error(code_sets: CodeSe
     assert sum(not has_errors(one) for one in findings) >= 67
     ended = {code for one in findings for item in one if item.rule == "PX-01" for code in item.codes}
     assert ended == {"G0436", "J1030"}
+
+
+def test_a_code_that_is_not_yet_valid_says_from_when(encounter: Build, code_sets: CodeSets) -> None:
+    facts = encounter(diagnoses=("G35.A",), date_of_service=date(2025, 9, 30))
+    [finding] = [one for one in check_encounter(facts, code_sets) if one.rule == "DX-01"]
+    assert finding.message == "diagnosis G35.A is valid only from 2025-10-01"
+
+
+def test_a_code_outside_a_subset_asks_for_the_full_release(encounter: Build, code_sets: CodeSets) -> None:
+    [unlisted] = check_encounter(encounter(lines=(line("G9999"),)), code_sets)
+    assert "import the full hcpcs-2 release" in unlisted.expected
+    [unknown] = check_encounter(encounter(diagnoses=("XXX",)), code_sets)
+    assert unknown.expected == "a code valid on 2026-08-15"
+
+
+def test_a_repeated_diagnosis_points_to_its_last_place(encounter: Build, code_sets: CodeSets) -> None:
+    [finding] = [
+        one
+        for one in check_encounter(encounter(diagnoses=("I10", "E11.9", "I10", "F32.A")), code_sets)
+        if one.rule == "DX-00"
+    ]
+    assert finding.field == "diagnoses[2]"

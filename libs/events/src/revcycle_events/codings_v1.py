@@ -18,8 +18,8 @@ class CodedService(Value):
     diagnosis_pointers: list[int]
 
 
-class EncounterCoded(Event, type="revcycle.coding.EncounterCoded.v1", topic=TOPIC, key="encounter_id"):
-    """A coding was finalised for one billing side (``professional`` or ``institutional``).
+class FinalisedCoding(Event):
+    """Fields of every finalised coding, for one billing side (``professional`` or ``institutional``).
 
     ``finalised_by`` is ``policy:<rule id>`` or the subject of the person; ``code_set_releases`` maps each code system
     to the content hash the decision was taken with; ``document_version`` is the version that was coded.
@@ -37,20 +37,14 @@ class EncounterCoded(Event, type="revcycle.coding.EncounterCoded.v1", topic=TOPI
     services: Clinical[list[CodedService]]
 
 
-class EncounterRecoded(Event, type="revcycle.coding.EncounterRecoded.v1", topic=TOPIC, key="encounter_id"):
+class EncounterCoded(FinalisedCoding, type="revcycle.coding.EncounterCoded.v1", topic=TOPIC, key="encounter_id"):
+    """A coding was finalised for the first time."""
+
+
+class EncounterRecoded(FinalisedCoding, type="revcycle.coding.EncounterRecoded.v1", topic=TOPIC, key="encounter_id"):
     """A finalised coding was replaced; carries the whole new coding and why."""
 
-    encounter_id: Clear[UUID]
-    billing_side: Clear[str]
-    coding_version: Clear[int]
-    document_version: Clear[int]
-    finalised_by: Clear[str]
-    decision_id: Clear[UUID]
     reason: Clear[str]
-    code_set_releases: Clear[dict[str, str]]
-    date_of_service: Clinical[date]
-    diagnoses: Clinical[list[str]]
-    services: Clinical[list[CodedService]]
 
 
 class EncounterNotBillable(Event, type="revcycle.coding.EncounterNotBillable.v1", topic=TOPIC, key="encounter_id"):

@@ -50,10 +50,11 @@ class EncounterOpened(Event, type="revcycle.registration.EncounterOpened.v1", to
     date_of_service: Clinical[date]
 
 
-class EncounterDocumented(Event, type="revcycle.registration.EncounterDocumented.v1", topic=TOPIC, key="encounter_id"):
-    """Everything billing needs but the codes is there; ``completeness_rule`` says which rule was met.
+class Documentation(Event):
+    """Fields of every event that carries an encounter's documentation, whole.
 
-    ``diagnoses`` (ICD-10-CM with dot) and ``services`` are what the provider entered: input to coding, not its result.
+    ``completeness_rule`` says which rule was met. ``diagnoses`` (ICD-10-CM with dot) and ``services`` are what the
+    provider entered: input to coding, not its result.
     """
 
     encounter_id: Clear[UUID]
@@ -71,25 +72,18 @@ class EncounterDocumented(Event, type="revcycle.registration.EncounterDocumented
     note_text: Document[str | None] = None
 
 
-class DocumentationAmended(
-    Event, type="revcycle.registration.DocumentationAmended.v1", topic=TOPIC, key="encounter_id"
+class EncounterDocumented(
+    Documentation, type="revcycle.registration.EncounterDocumented.v1", topic=TOPIC, key="encounter_id"
 ):
-    """A documented encounter changed: new document version, other codes, provider or place. Carries the whole state."""
+    """Everything billing needs but the codes is there."""
 
-    encounter_id: Clear[UUID]
-    patient_id: Clear[UUID]
-    facility_npi: Clear[str]
-    completeness_rule: Clear[str]
+
+class DocumentationAmended(
+    Documentation, type="revcycle.registration.DocumentationAmended.v1", topic=TOPIC, key="encounter_id"
+):
+    """A documented encounter changed: new document version, other codes, provider or place; ``changed`` names what."""
+
     changed: Clear[list[str]]
-    document: Clear[DocumentReference]
-    rendering_provider: Clear[RenderingProvider]
-    primary_care_provider_npi: Clear[str | None] = None
-    encounter_number: Identity[str]
-    date_of_service: Clinical[date]
-    place_of_service: Clinical[str]
-    diagnoses: Clinical[list[str]]
-    services: Clinical[list[EncounterService]]
-    note_text: Document[str | None] = None
 
 
 class EncounterCancelled(Event, type="revcycle.registration.EncounterCancelled.v1", topic=TOPIC, key="encounter_id"):

@@ -70,8 +70,8 @@ class PatientUpdated(Event, type="revcycle.registration.PatientUpdated.v1", topi
     details: Identity[PatientDetails]
 
 
-class CoverageRecorded(Event, type="revcycle.registration.CoverageRecorded.v1", topic=TOPIC, key="patient_id"):
-    """A coverage is known for the first time. Rank 1 is billed first."""
+class CoverageState(Event):
+    """Fields of every coverage event: the whole state of the coverage. Rank 1 is billed first."""
 
     patient_id: Clear[UUID]
     coverage_id: Clear[UUID]
@@ -80,21 +80,17 @@ class CoverageRecorded(Event, type="revcycle.registration.CoverageRecorded.v1", 
     policy: Identity[CoveragePolicy]
 
 
-class CoverageCorrected(Event, type="revcycle.registration.CoverageCorrected.v1", topic=TOPIC, key="patient_id"):
-    """What we believed about a coverage was wrong; carries the whole corrected state."""
-
-    patient_id: Clear[UUID]
-    coverage_id: Clear[UUID]
-    rank: Clear[int]
-    payer_id: Clear[str]
-    policy: Identity[CoveragePolicy]
+class CoverageRecorded(CoverageState, type="revcycle.registration.CoverageRecorded.v1", topic=TOPIC, key="patient_id"):
+    """A coverage is known for the first time."""
 
 
-class CoverageTerminated(Event, type="revcycle.registration.CoverageTerminated.v1", topic=TOPIC, key="patient_id"):
+class CoverageCorrected(
+    CoverageState, type="revcycle.registration.CoverageCorrected.v1", topic=TOPIC, key="patient_id"
+):
+    """What we believed about a coverage was wrong."""
+
+
+class CoverageTerminated(
+    CoverageState, type="revcycle.registration.CoverageTerminated.v1", topic=TOPIC, key="patient_id"
+):
     """A coverage has ended or was withdrawn; ``policy.effective_to`` is its last day in force."""
-
-    patient_id: Clear[UUID]
-    coverage_id: Clear[UUID]
-    rank: Clear[int]
-    payer_id: Clear[str]
-    policy: Identity[CoveragePolicy]

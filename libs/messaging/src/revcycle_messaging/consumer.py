@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,7 +21,16 @@ from revcycle_messaging import parking, streams
 from revcycle_messaging.crash_points import reach
 from revcycle_messaging.database import Database, UnitOfWork
 from revcycle_messaging.envelope import headers_from_kafka
-from revcycle_messaging.errors import BadSeal, ConsumerStopped, MissingKey, Retryable, Transient, reason_of
+from revcycle_messaging.errors import (
+    BadSeal,
+    ConsumerStopped,
+    MessagingError,
+    MissingKey,
+    Retryable,
+    Transient,
+    reason_of,
+)
+from revcycle_messaging.keys import KeyRing
 from revcycle_messaging.sealing import Received, check_seal, open_event
 from revcycle_messaging.streams import Item
 from revcycle_messaging.transports import ConsumerClient, IncomingRecord, TopicPartition, Transport
@@ -224,7 +234,12 @@ class Consumer:
         headers = headers_from_kafka(record.headers)
         key = record.key.decode(errors="replace")
         envelope = check_seal(record.topic, key, headers, record.value, self._database.keys)
-        return Item(record.topic, key, envelope, headers, record.value)
+        received = None
+        if envelope.type in self._handlers:
+            # Opened while the former chunk is in its transaction. What does not open fails in its turn, if it is fresh.
+            with suppress(MessagingError):
+                received = open_event(record.topic, key, envelope, record.value, self._database.keys)
+        return Item(record.topic, key, envelope, headers, record.value, received)
 
     async def _apply_halving(self, tenant_id: UUID, items: Sequence[Item]) -> None:
         """Apply a chunk; when an event in it fails, halve until it stands alone, in order."""
@@ -272,10 +287,7 @@ class Consumer:
         known = [item for item in items if item.envelope.type in self._handlers]
         for wave in _waves(known):
             for event_type, members in wave.items():
-                received = [
-                    open_event(item.topic, item.key, item.envelope, item.payload, self._database.keys)
-                    for item in members
-                ]
+                received = [item.received or _open(item, self._database.keys) for item in members]
                 await self._handlers[event_type](uow, received)
         return len(known)
 
@@ -364,6 +376,10 @@ class Consumer:
 
     async def _pause(self, seconds: float) -> None:
         await wait_for_event(self._stopping, seconds)
+
+
+def _open(item: Item, keys: KeyRing) -> Received[Any]:
+    return open_event(item.topic, item.key, item.envelope, item.payload, keys)
 
 
 def _positions(records: Sequence[IncomingRecord]) -> dict[TopicPartition, int]:

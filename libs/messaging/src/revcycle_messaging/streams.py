@@ -2,22 +2,28 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from revcycle_messaging.database import UnitOfWork
 from revcycle_messaging.envelope import Envelope, headers_to_text
+from revcycle_messaging.sealing import Received
 
 Stream = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A checked record on its way to a handler. ``headers`` and ``payload`` are kept for parking it as it came."""
+    """A checked record on its way to a handler. ``headers`` and ``payload`` are kept for parking it as it came.
+
+    ``received`` is the event opened ahead, where that was possible.
+    """
 
     topic: str
     key: str
     envelope: Envelope
     headers: Mapping[str, str]
     payload: bytes
+    received: Received[Any] | None = None
 
     @property
     def stream(self) -> Stream:

@@ -189,6 +189,14 @@ class Stack:
         """Send a signal to a process behind the supervisor's back; it is started again after the backoff."""
         self._process(name).send(number)
 
+    def hold_down(self, name: str) -> None:
+        """Kill a process and keep it from being started again until `release`."""
+        self._process(name).hold_down()
+
+    def release(self, name: str) -> None:
+        """Let a process that is held down be started again; see `wait_ready`."""
+        self._process(name).release()
+
     def restart(self, name: str) -> None:
         """End a process in its own way and start it again without a pause; see `wait_ready`."""
         self._process(name).restart(GRACE_SECONDS)

@@ -60,6 +60,7 @@ class SupervisedProcess:
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._at_once = False
+        self._held = False
         self._state: State = "starting"
         self._restarts = 0
         self._identity: ProcessIdentity | None = None
@@ -123,6 +124,26 @@ class SupervisedProcess:
                 identity.kill_group()
             time.sleep(_PROBE_PAUSE_SECONDS)
 
+    def hold_down(self) -> None:
+        """Kill it and do not start it again before `release`: an outage as long as somebody wants it.
+
+        Raises:
+            DevstackError: there is no process just now.
+        """
+        with self._changed:
+            self._held = True
+        try:
+            self.send(signal.SIGKILL)
+        except DevstackError:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let it be started again; nothing happens when it was not held."""
+        with self._changed:
+            self._held = False
+            self._changed.notify_all()
+
     def request_stop(self) -> None:
         """Ask it to end for good; returns at once."""
         with self._changed:
@@ -185,6 +206,8 @@ class SupervisedProcess:
             self._restarts += 1
         self._set("backoff", None)
         self._stop.wait(seconds)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._stop.is_set())
 
     def _set(self, state: State, identity: ProcessIdentity | None) -> None:
         with self._changed:

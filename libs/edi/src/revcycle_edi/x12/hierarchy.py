@@ -1,5 +1,8 @@
 """Shared by the transactions that are trees of HL levels with a person at the bottom: 270, 271, 278, 277 RFAI."""
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 from revcycle_edi.x12.cursor import Cursor, at_end, parse_name
 from revcycle_edi.x12.records.common import Name, QualifiedDate, RawSegment, Reference
 from revcycle_edi.x12.records.eligibility import Refusal
@@ -7,6 +10,8 @@ from revcycle_edi.x12.records.status import Demographics
 from revcycle_edi.x12.t837_write import write_person
 from revcycle_edi.x12.values import format_date, parse_optional_date, parse_period
 from revcycle_edi.x12.writer import TransactionWriter, code
+
+T = TypeVar("T")
 
 
 def write_name(out: TransactionWriter, entity: str, name: Name) -> None:
@@ -32,6 +37,21 @@ def write_refusals(out: TransactionWriter, refusals: tuple[Refusal, ...]) -> Non
 def parse_refusal(e: list[str]) -> Refusal:
     """AAA as a Refusal."""
     return Refusal(valid=e[1] == "Y", reason_code=e[3], follow_up=e[4])
+
+
+def in_tree_order(items: Sequence[T], path: Callable[[T], tuple[Name, ...]]) -> list[T]:
+    """Items sorted so that those with the same names above them stand together, first seen first."""
+    first: dict[tuple[Name, ...], int] = {}
+    for item in items:
+        names = path(item)
+        for depth in range(1, len(names) + 1):
+            first.setdefault(names[:depth], len(first))
+
+    def rank(item: T) -> list[int]:
+        names = path(item)
+        return [first[names[:depth]] for depth in range(1, len(names) + 1)]
+
+    return sorted(items, key=rank)
 
 
 class Part:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from revcycle_edi.x12.ack_build import status_composite
 from revcycle_edi.x12.cursor import Cursor, TransactionStart, at_end, iter_transactions, parse_name, parse_status_code
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.hierarchy import Part, write_name
+from revcycle_edi.x12.hierarchy import Part, in_tree_order, write_name
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.attachment import (
     AttachedDocument,
@@ -169,7 +169,7 @@ def build_277rfai(envelope: Envelope, reference: str, requests: Sequence[Informa
     at = envelope.created_at
     out.add("BHT", "0085", "48", code(reference, "reference", 50, required=True), f"{at:%Y%m%d}", f"{at:%H%M}", "RQ")
     levels: dict[tuple[Name, ...], int] = {}
-    for request in requests:
+    for request in in_tree_order(requests, lambda r: (r.payer, r.receiver, r.provider)):
         payer, receiver = (request.payer,), (request.payer, request.receiver)
         if payer not in levels:
             levels[payer] = out.level("20", child=True)

@@ -13,7 +13,7 @@ from revcycle_edi.x12.cursor import (
     split_procedure,
 )
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.hierarchy import write_name
+from revcycle_edi.x12.hierarchy import in_tree_order, write_name
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.common import Envelope, Name, RawSegment, Reference
 from revcycle_edi.x12.records.status import LineStatus, StatusAnswer, StatusAnswerTransaction, StatusDetail
@@ -207,7 +207,7 @@ def _write_answer(out: TransactionWriter, answer: StatusAnswer) -> None:
 def build_277(envelope: Envelope, reference: str, answers: Sequence[StatusAnswer]) -> bytes:
     """Write status answers as one 277. X12Error names the field that cannot be sent.
 
-    Levels are opened anew only when a name differs from the answer before.
+    Answers are grouped by payer, receiver and provider, first seen first.
     """
     if not answers:
         raise X12Error("277.write.empty", "there is no answer to send", expected="at least one answer")
@@ -216,7 +216,7 @@ def build_277(envelope: Envelope, reference: str, answers: Sequence[StatusAnswer
     at = envelope.created_at
     out.add("BHT", "0010", "08", code(reference, "reference", 50, required=True), f"{at:%Y%m%d}", f"{at:%H%M}", "DG")
     levels: dict[tuple[Name, ...], int] = {}
-    for answer in answers:
+    for answer in in_tree_order(answers, lambda a: (a.payer, a.receiver, a.provider)):
         parent = 0
         path: tuple[Name, ...] = ()
         named = (("20", "PR", answer.payer), ("21", "41", answer.receiver), ("19", "1P", answer.provider))

@@ -22,7 +22,7 @@ class AttachedDocument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AttachmentTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One ST…SE of a 275: the documents of one claim. solicited answers a request (BGN01 11), else it comes unasked (02)."""
+    """One ST…SE of a 275: the documents of one claim. solicited answers a request (BGN01 11), else it came unasked."""
 
     envelope: Envelope
     transaction_control_number: str = "0001"

@@ -54,8 +54,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Benefit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """EB with what belongs to it. information_code: 1 active, 6 inactive, A coinsurance, B copay, C deductible, ...
 
-    percent is a fraction (0.2 is 20 %). authorization_required and in_network are Y, N, U or W as sent. messages can change
-    the meaning of everything else.
+    percent is a fraction (0.2 is 20 %). authorization_required and in_network are Y, N, U or W as sent. messages can
+    change the meaning of everything else.
     """
 
     information_code: str
