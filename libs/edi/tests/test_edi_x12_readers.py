@@ -268,6 +268,14 @@ def test_counted_binary_data_may_hold_delimiters() -> None:
     assert emit(document) == data
 
 
+def test_an_empty_segment_neither_hides_what_follows_nor_passes_unseen() -> None:
+    """Two terminators in a row once ended the reading silently."""
+    data = clean_835().replace(b"~LX*1~", b"~~LX*1~")
+    assert len(parse_835(data)[0].claims) == 2
+    assert "999.segment.1" in {f.rule for f in validate(data)}
+    assert [f.rule for f in validate(clean_835()[:106] + b"~" * 50)][-1] == "x12.truncated"
+
+
 @pytest.mark.parametrize(
     ("data", "rule"),
     [

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.reader import Limits, SegmentReader, Source
+from revcycle_edi.x12.reader import STANDARD, Limits, SegmentReader, Source
 from revcycle_edi.x12.records.common import (
     Address,
     Adjustment,
@@ -31,7 +31,6 @@ from revcycle_edi.x12.values import (
 
 T = TypeVar("T")
 _PADDING = [""] * 26
-_STANDARD = Delimiters()
 
 
 class Cursor:
@@ -57,19 +56,19 @@ class Cursor:
         if segment is None:
             self.segment, self.e, self.id = [], _PADDING, ""
             return ""
-        if self.reader.delimiters != _STANDARD:
+        if self.reader.delimiters is not STANDARD:
             segment = _standardized(segment, self.reader.delimiters)
         self.segment = segment
         self.e = segment + _PADDING
-        self.id = segment[0]
+        # A segment without a name must not look like the end of the input, which is the empty id.
+        self.id = segment[0] or "?"
         return self.id
 
     def _pass(self) -> None:
         """Put the segment that is being left into the digest, in batches."""
         if self._passed is None:
             return
-        standard = self.reader.delimiters == _STANDARD
-        self._passed.append(self.reader.text if standard else "*".join(self.segment))
+        self._passed.append(self.text())
         if len(self._passed) >= 1024:
             self._digest.update(("~".join(self._passed) + "~").encode("latin-1"))
             self._passed.clear()
@@ -85,6 +84,10 @@ class Cursor:
             self._digest.update(("~".join(self._passed) + "~").encode("latin-1"))
         self._passed = None
         return self._digest.hexdigest()
+
+    def text(self) -> str:
+        """The current segment as one text with standard delimiters."""
+        return self.reader.text if self.reader.delimiters is STANDARD else "*".join(self.segment)
 
     def raw(self) -> RawSegment:
         """The current segment as it is kept in a record."""

@@ -14,6 +14,8 @@ from revcycle_edi.x12.records.common import Delimiters
 
 ISA_LENGTH = 106
 _WHITE = " \t\r\n"
+STANDARD = Delimiters()
+"""The usual delimiters; readers use this very object for them, so that a check by identity is enough."""
 _BINARY_SPLITS = {"BIN": 2, "BDS": 3}
 _CHUNK_BYTES = 256 * 1024
 _ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
@@ -89,7 +91,7 @@ def read_delimiters(isa: str, offset: int = 0) -> Delimiters:
             segment="ISA",
             answer_code="022",
         )
-    return delimiters
+    return STANDARD if delimiters == STANDARD else delimiters
 
 
 class SegmentReader:

@@ -28,7 +28,8 @@ from revcycle_edi.x12.records.claim import (
     Subscriber,
 )
 from revcycle_edi.x12.records.common import QualifiedAmount, QualifiedDate, RawSegment, Reference
-from revcycle_edi.x12.t837_loops import Context, Line, Parts, claim_parts, claims, levels
+from revcycle_edi.x12.t837_loops import Context, Line, claim_parts, claims, levels
+from revcycle_edi.x12.t837_parts import Parts
 from revcycle_edi.x12.values import (
     parse_cents,
     parse_integer,

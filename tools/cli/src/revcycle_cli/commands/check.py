@@ -24,6 +24,9 @@ def check(
     running: Annotated[
         bool, typer.Option("--running", help="Traffic still flows: skip what must only hold when all is quiet.")
     ] = False,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Name every invariant that is checked; needs no stack.")
+    ] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")
     ] = None,
@@ -34,10 +37,14 @@ def check(
     """
     import asyncio
 
-    from revcycle_checker import run_check
+    from revcycle_checker import invariants, run_check
 
     from revcycle_cli.stack import check_inputs, running_stack
 
+    if only_list:
+        for name, sentence in invariants():
+            typer.echo(f"{name}  {sentence}")
+        raise typer.Exit
     report = asyncio.run(run_check(check_inputs(running_stack(state_dir)), final=not running))
     if as_json:
         sys.stdout.write(json.dumps(asdict(report), default=str) + "\n")

@@ -216,9 +216,10 @@ async def _play(options: DemoOptions, plan: Plan, stack: RunningStack) -> Sequen
         httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2)) as client,
         httpx.AsyncClient(base_url=payer_url, verify=trusted) as payer,
     ):
+        # Before anything is asked of anybody: the truth is planted, not observed.
+        plan.write_truth(options.state_dir / "truth.jsonl")
         api = api_of(stack, client)
         await set_up_tenant(api, payer_url, plan.facilities)
-        plan.write_truth(options.state_dir / "truth.jsonl")
         killer = _Killer(api, options.state_dir) if options.kill_each else None
         with _Stages() as stages:
 

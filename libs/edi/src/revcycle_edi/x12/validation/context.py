@@ -1,6 +1,7 @@
 """What validation needs from outside, and where findings are gathered."""
 
 from collections.abc import Callable
+from copy import copy
 from datetime import date
 
 import msgspec
@@ -22,32 +23,22 @@ class ValidationContext(msgspec.Struct, frozen=True, kw_only=True):
     maximum_findings: int = 10_000
 
 
-class Place:
+class Place(msgspec.Struct, gc=False):
     """Where the validator stands; one object, updated per segment."""
 
-    __slots__ = (
-        "byte_offset",
-        "claim_id",
-        "group",
-        "interchange",
-        "loop",
-        "segment",
-        "segment_number",
-        "transaction",
-        "transaction_position",
-    )
-
-    def __init__(self) -> None:
-        self.interchange = self.group = self.transaction = ""
-        self.segment_number = self.transaction_position = self.byte_offset = 0
-        self.loop = self.segment = self.claim_id = ""
+    interchange: str = ""
+    group: str = ""
+    transaction: str = ""
+    segment_number: int = 0
+    transaction_position: int = 0
+    byte_offset: int = 0
+    loop: str = ""
+    segment: str = ""
+    claim_id: str = ""
 
     def copy(self) -> "Place":
         """The place as it is now."""
-        other = Place()
-        for name in Place.__slots__:
-            setattr(other, name, getattr(self, name))
-        return other
+        return copy(self)
 
 
 class Collector:

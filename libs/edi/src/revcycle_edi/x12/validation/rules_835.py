@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CARCS
+from revcycle_edi.x12.validation.claim_state import cents
 from revcycle_edi.x12.validation.context import Collector, Place
-from revcycle_edi.x12.validation.rules_837 import cents
 
 
 class Rules835:

@@ -10,71 +10,14 @@ from datetime import date
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CARCS, FACILITY_TYPES
-from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.validation.claim_checks import ClaimChecks
+from revcycle_edi.x12.validation.claim_state import ClaimState, OtherPayerState, cents, day
 from revcycle_edi.x12.validation.context import Collector, Place
-from revcycle_edi.x12.values import parse_cents, parse_date
 
 _PO_BOX = re.compile(r"\b(?:P\.? ?O\.? ?BOX|POST OFFICE BOX|LOCK ?BOX)\b", re.IGNORECASE)
 _ICD10 = re.compile(r"[A-TV-Z]\d[0-9A-Z](?:[0-9A-Z]{1,4})?")
-_ICD10_FROM = date(2015, 10, 1)
 _PROCEDURE = re.compile(r"[A-Z]\d{4}|\d{4}[0-9A-Z]")
 _ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
-_ICD9_LISTS = frozenset(("BK", "BF", "BJ", "PR", "BN"))
-
-
-def cents(text: str) -> int:
-    """An amount for arithmetic: 0 when it cannot be read (the guide layer has reported it)."""
-    try:
-        return parse_cents(text)
-    except X12Error:
-        return 0
-
-
-def day(text: str) -> date | None:
-    """A date for comparison: None when it cannot be read."""
-    try:
-        return parse_date(text[:8])
-    except X12Error:
-        return None
-
-
-class _Payer:
-    """Another payer of the claim (2320) and what it decided."""
-
-    def __init__(self) -> None:
-        self.payer_id = ""
-        self.paid: int | None = None
-        self.adjusted = 0
-        self.line_paid = 0
-        self.decided_lines = False
-        self.claim_date = False
-        self.line_date = False
-
-
-class _Claim:
-    """What is known of the claim being read."""
-
-    def __init__(self, place: Place, e: list[str]) -> None:
-        self.place = place
-        self.e = e
-        self.charge = cents(e[2])
-        facility = [*e[5].split(":"), "", "", ""]
-        self.facility, self.frequency = facility[0], facility[2]
-        self.line_charges = 0
-        self.diagnoses: list[str] = []
-        self.hi: list[tuple[str, str, Place]] = []
-        self.f8 = False
-        self.accident = self.admission = False
-        self.pointers: list[tuple[str, Place]] = []
-        self.line_numbers: set[str] = set()
-        self.service_dates: list[tuple[date, Place]] = []
-        self.procedures: list[tuple[str, Place]] = []
-        self.others: list[_Payer] = []
-        self.lines = 0
-        self.line_charge = 0
-        self.statement: tuple[date, date] | None = None
-        self.rendering = ""
-        self.responsibility = "P"
 
 
 class Rules837:
@@ -84,12 +27,13 @@ class Rules837:
         self._kind = kind
         self._out = out
         self._seen = duplicates
-        self._claim: _Claim | None = None
+        self._ends = ClaimChecks(kind, out)
+        self._claim: ClaimState | None = None
         self._billing_npi = ""
         self._sbr: list[str] = []
         self._sbr_place: Place | None = None
         self._has_patient = False
-        self._svd: tuple[_Payer | None, int, Place] | None = None
+        self._svd: tuple[OtherPayerState | None, int, Place] | None = None
         self._handlers: dict[str, Callable[[str, list[str]], None]] = {
             "NM1": self._nm1,
             "N3": self._n3,
@@ -147,7 +91,7 @@ class Rules837:
     def _sbr_segment(self, loop: str, e: list[str]) -> None:
         if loop == "2320":
             if self._claim is not None:
-                self._claim.others.append(_Payer())
+                self._claim.others.append(OtherPayerState())
             return
         self._sbr = e
         self._sbr_place = self._out.place.copy()
@@ -230,7 +174,7 @@ class Rules837:
     def _clm(self, loop: str, e: list[str]) -> None:
         self._end_claim()
         self._out.place.claim_id = e[1]
-        claim = self._claim = _Claim(self._out.place.copy(), e)
+        claim = self._claim = ClaimState(self._out.place.copy(), e)
         if self._sbr:
             claim.responsibility = self._sbr[1]
         if e[1] in self._seen:
@@ -320,7 +264,7 @@ class Rules837:
                 element="03",
             )
 
-    def _decision_date(self, loop: str, claim: _Claim) -> None:
+    def _decision_date(self, loop: str, claim: ClaimState) -> None:
         if loop == "2330B" and claim.others:
             claim.others[-1].claim_date = True
         elif loop == "2430" and self._svd is not None and self._svd[0] is not None:
@@ -521,122 +465,6 @@ class Rules837:
         if claim is None:
             return
         self._end_svd()
-        self._claim_money(claim)
-        self._claim_situations(claim)
-        self._claim_codes(claim)
+        self._ends.check(claim)
         self._claim = None
         self._out.place.claim_id = ""
-
-    def _claim_money(self, claim: _Claim) -> None:
-        difference = claim.charge - claim.line_charges
-        if difference:
-            self._reject(
-                "837.clm02.balance",
-                f"the claim charge is not the sum of its lines: {difference} cents apart",
-                "A7:400",
-                "CLM02 = sum of the line charges",
-                element="02",
-                at=claim.place,
-            )
-        for payer in claim.others:
-            if payer.decided_lines and payer.paid is not None and payer.paid != payer.line_paid - payer.adjusted:
-                self._reject(
-                    "837.cob.claim",
-                    "what the other payer paid is not the sum of its lines less its claim adjustments",
-                    "A7:672",
-                    "AMT*D = sum of SVD02 - CAS of 2320",
-                    at=claim.place,
-                )
-            if payer.claim_date and payer.line_date:
-                self._reject(
-                    "837.cob.dates",
-                    "the decision date stands at the claim and at a line",
-                    "A7:732",
-                    "DTP*573 at claim or line level, never both",
-                    at=claim.place,
-                )
-
-    def _claim_situations(self, claim: _Claim) -> None:
-        at = claim.place
-        if claim.frequency in ("7", "8") and not claim.f8:
-            self._reject(
-                "837.f8",
-                "a replacement or void names no original claim",
-                "A6:464",
-                "REF*F8 when CLM05-3 is 7 or 8",
-                at=at,
-            )
-        if claim.frequency == "1" and claim.f8:
-            self._reject(
-                "837.f8.original",
-                "an original claim names an earlier one",
-                "A7:535",
-                "no REF*F8 when CLM05-3 is 1",
-                at=at,
-            )
-        if claim.responsibility != "P" and not claim.others:
-            self._reject(
-                "837.secondary",
-                "a secondary claim does not say who paid before",
-                "A6:171",
-                "a 2320 loop with 2330A and 2330B when SBR01 is not P",
-                at=at,
-            )
-        if claim.e[11] and self._kind != "I" and not claim.accident:
-            self._reject("837.accident.date", "an accident has no date", "A6:732", "DTP*439 when CLM11 is sent", at=at)
-        if claim.facility in ("21", "51", "61") and self._kind == "P" and not claim.admission:
-            self._out.add(
-                "837.admission",
-                "an inpatient place of service has no admission date",
-                answer="internal",
-                severity="warning",
-                expected="DTP*435",
-                at=at,
-            )
-        if claim.statement is not None:
-            for served, place in claim.service_dates:
-                if not claim.statement[0] <= served <= claim.statement[1]:
-                    self._reject(
-                        "837I.statement",
-                        "a line lies outside the statement period",
-                        "A7:188",
-                        "dates within DTP*434",
-                        at=place,
-                    )
-
-    def _claim_codes(self, claim: _Claim) -> None:
-        served = min((d for d, _ in claim.service_dates), default=None)
-        if served is None and claim.statement is not None:
-            served = claim.statement[1]
-        if served is None:
-            return
-        for qualifier, code, place in claim.hi:
-            if qualifier in _ICD9_LISTS and served >= _ICD10_FROM:
-                self._reject(
-                    "837.icd9",
-                    "an ICD-9 diagnosis for a service after 2015-09-30",
-                    "A7:255",
-                    "ICD-10: ABK, ABF, ...",
-                    at=place,
-                )
-            elif qualifier in _ICD10_LISTS and not self._known("ICD10", code, served):
-                self._reject(
-                    "837.dx.code",
-                    "the diagnosis is not valid on the date of service",
-                    "A7:255",
-                    "a valid code",
-                    at=place,
-                )
-        for code, place in claim.procedures:
-            if not self._known("HCPCS", code, served):
-                self._reject(
-                    "837.procedure.code",
-                    "the procedure is not valid on the date of service",
-                    "A7:507",
-                    "a valid code",
-                    at=place,
-                )
-
-    def _known(self, system: str, code: str, served: date) -> bool:
-        check = self._out.context.code_check
-        return check is None or check(system, code, served)

@@ -178,9 +178,9 @@ class _Envelope:
         """Take one segment."""
         place = self.out.place
         place.segment = e[0]
-        place.segment_number = cursor.reader.number
+        place.segment_number = 1 if e[0] == "ISA" and not self._isa else place.segment_number + 1
         raw = cursor.reader.raw
-        place.byte_offset = self._offset + len(raw) - len(raw.lstrip())
+        place.byte_offset = self._offset + (len(raw) - len(raw.lstrip()) if raw[:1].isspace() else 0)
         self._offset += len(raw) + 1
         opened = self._open
         place.transaction_position = place.segment_number - opened.start + 1 if opened is not None else 0
@@ -384,7 +384,7 @@ def validate(data: Source, *, context: ValidationContext | None = None) -> list[
     cursor = Cursor(data)
     try:
         while cursor.advance():
-            envelope.feed("*".join(cursor.segment), cursor.e, cursor.segment, cursor)
+            envelope.feed(cursor.text(), cursor.e, cursor.segment, cursor)
     except X12Error as error:
         envelope.out.findings.append(finding_from_error(error, interchange=envelope.out.place.interchange))
     return envelope.out.findings

@@ -11,11 +11,12 @@ from revcycle_edi.x12.validation.elements import diagnose, relations
 class _Frame:
     """One open loop: which slot was reached and how often each item was used."""
 
-    __slots__ = ("counts", "loop", "slot")
+    __slots__ = ("counts", "loop", "slot", "steps")
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, steps: dict[str, "_Step"]) -> None:
         self.loop = loop
         self.slot = 0
+        self.steps = steps
         self.counts: dict[int, int] = {}
 
 
@@ -36,7 +37,11 @@ class GuideMemory:
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide
-        self.steps: dict[tuple[int, int, str], _Step] = {}
+        self._steps: dict[tuple[int, int], dict[str, _Step]] = {}
+
+    def steps(self, loop: Loop, slot: int) -> dict[str, _Step]:
+        """The transitions known from a slot of a loop, by segment id and qualifier."""
+        return self._steps.setdefault((id(loop), slot), {})
 
 
 def _matches(use: SegmentUse, segment_id: str, qualifier: str) -> bool:
@@ -61,7 +66,7 @@ class Walker:
     def __init__(self, memory: GuideMemory, out: Collector) -> None:
         self._memory = memory
         self._out = out
-        self._frames = [_Frame(memory.guide.root)]
+        self._frames = [_Frame(memory.guide.root, memory.steps(memory.guide.root, 0))]
         self._lost = False
 
     def feed(self, text: str, segment: list[str]) -> str:
@@ -69,15 +74,15 @@ class Walker:
         segment_id = segment[0]
         index = discriminator(segment_id)
         qualifier = segment[index].partition(":")[0] if index and index < len(segment) else ""
-        frame = self._frames[-1]
-        key = (id(frame.loop), frame.slot, f"{segment_id}*{qualifier}")
-        step = self._memory.steps.get(key)
+        steps = self._frames[-1].steps
+        key = f"{segment_id}*{qualifier}"
+        step = steps.get(key)
         if step is None:
             step = self._resolve(segment_id, qualifier)
             if step is None:
                 self._unknown(segment_id, qualifier)
                 return ""
-            self._memory.steps[key] = step
+            steps[key] = step
         self._lost = False
         self._move(step)
         use = step.use
@@ -101,10 +106,12 @@ class Walker:
         for _ in range(step.pops):
             self._close(frames.pop())
         frame = frames[-1]
-        frame.slot = step.slot
+        if frame.slot != step.slot:
+            frame.slot = step.slot
+            frame.steps = self._memory.steps(frame.loop, step.slot)
         for loop in step.path:
             self._count(frame, loop)
-            frame = _Frame(loop)
+            frame = _Frame(loop, self._memory.steps(loop, 0))
             frames.append(frame)
         self._count(frame, step.use)
 

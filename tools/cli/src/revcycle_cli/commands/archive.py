@@ -1,0 +1,229 @@
+"""`revcycle archive`: days of published events as files, topics rebuilt from them, forks after a restore."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+
+    from revcycle_devstack.connections import RunningStack
+    from revcycle_messaging.archive import Progress
+    from revcycle_messaging.recovery import Fork
+    from revcycle_messaging.transports.kafka import KafkaTransport
+
+T = TypeVar("T")
+Service = Annotated[str, typer.Argument(help="The producing service, for example claims.")]
+Folder = Annotated[
+    Path | None, typer.Option("--folder", help="Where the exports lie. [default: archive/ in the stack's state folder]")
+]
+StateDir = Annotated[
+    Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")
+]
+Day = Annotated[datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="Only this day (UTC).")]
+By = Annotated[str, typer.Option(help="Who decides; written down.")]
+Reason = Annotated[str, typer.Option(help="Why; written down.")]
+
+archive_app = typer.Typer(
+    help="Days of published events as files with SHA-256 manifests; topics rebuilt from them; forks after a restore.",
+    no_args_is_help=True,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(archive_app, name="archive")
+
+
+@archive_app.command()
+def export(service: Service, day: Day = None, folder: Folder = None, state_dir: StateDir = None) -> None:
+    """Write every finished day (or one) of SERVICE's archive to a file with a manifest. Changes nothing."""
+    _run(state_dir, lambda stack: _export(stack, service, day, folder or _default_folder(stack)))
+
+
+@archive_app.command()
+def verify(files: Annotated[list[Path], typer.Argument(help="Exports: <service>-<day>.jsonl.gz.")]) -> None:
+    """Read exports whole and compare them with their manifests. Exit status 1 at the first that differs."""
+    from revcycle_messaging.archive import ArchiveDamaged, total_events, verify_export
+
+    from revcycle_cli.stack import fail
+
+    try:
+        with progress_bar("verifying", total_events(files)) as progress:
+            manifests = [verify_export(file, progress) for file in files]
+    except ArchiveDamaged as damage:
+        fail(str(damage))
+    for file, manifest in zip(files, manifests, strict=True):
+        sys.stdout.write(f"{file.name}: {manifest.events} events, sound, sha256 {manifest.sha256}\n")
+
+
+@archive_app.command()
+def detach(
+    service: Service,
+    day: Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="The day (UTC).")],
+    drop: Annotated[bool, typer.Option("--drop", help="Also remove the detached table.")] = False,
+    folder: Folder = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Take an exported day out of SERVICE's archive, after export and database were compared with each other."""
+    _run(state_dir, lambda stack: _detach(stack, service, day, folder or _default_folder(stack), drop=drop))
+
+
+@archive_app.command()
+def rebuild(
+    service: Service,
+    topics: Annotated[list[str], typer.Argument(help="Topics SERVICE produces; they must exist and be empty.")],
+    by: By,
+    reason: Reason,
+    folder: Folder = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Fill empty topics with everything SERVICE ever published on them. Its relays stand by meanwhile."""
+    _run(state_dir, lambda stack: _rebuild(stack, service, topics, by, reason, folder or _default_folder(stack)))
+
+
+@archive_app.command()
+def forks(
+    service: Service,
+    everything: Annotated[bool, typer.Option("--everything", help="Read whole topics, not only their ends.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Let the streams go on behind what is on the topics.")] = False,
+    by: By = "",
+    reason: Reason = "",
+    state_dir: StateDir = None,
+) -> None:
+    """After a restore: streams that are further on their topics than in SERVICE's database. Exit status 1 if any."""
+    from revcycle_cli.stack import fail
+
+    if adopt and not (by.strip() and reason.strip()):
+        fail("say who decides and why: --by NAME --reason TEXT")
+    found = _run(state_dir, lambda stack: _forks(stack, service, (by, reason) if adopt else None, everything))
+    if found and not adopt:
+        raise typer.Exit(1)
+
+
+async def _export(stack: RunningStack, service: str, day: datetime | None, folder: Path) -> None:
+    from revcycle_messaging.archive import archived_days, export_day
+
+    from revcycle_cli.commands.redrive import service_database
+
+    today = datetime.now(UTC).date()
+    async with service_database(stack, service) as database:
+        days = [day.date()] if day else [one for one in await archived_days(database) if one < today]
+        if not days:
+            sys.stderr.write(f"revcycle: {service} has no finished day to export\n")
+        for one in days:
+            with progress_bar(f"{service} {one}", None) as progress:
+                manifest = await export_day(database, one, folder, today=today, progress=progress)
+            sys.stdout.write(f"{folder / f'{service}-{one}.jsonl.gz'}: {manifest.events} events\n")
+
+
+async def _detach(stack: RunningStack, service: str, day: datetime, folder: Path, *, drop: bool) -> None:
+    import asyncio
+
+    from revcycle_messaging.archive import detach_day, verify_export
+
+    manifest = await asyncio.to_thread(verify_export, folder / f"{service}-{day.date()}.jsonl.gz")
+    await detach_day(stack.connections.owner_url(service), manifest, drop=drop)
+    sys.stdout.write(f"{service} {day.date()}: {manifest.events} events detached; they are in {folder}\n")
+
+
+async def _rebuild(
+    stack: RunningStack, service: str, topics: Sequence[str], by: str, reason: str, folder: Path
+) -> None:
+    from revcycle_messaging.recovery import rebuild_topics
+
+    from revcycle_cli.commands.redrive import service_database
+
+    async with _transport(stack) as transport, service_database(stack, service) as database:
+        async with database.connection() as connection:
+            total = await connection.fetchval(
+                "SELECT count(*) FROM messaging.archive WHERE topic = ANY($1)", list(topics)
+            )
+        with progress_bar("rebuilding", total) as progress:
+            sent = await rebuild_topics(
+                database,
+                transport,
+                topics,
+                actor=by,
+                reason=reason,
+                now=datetime.now(UTC),
+                folder=folder,
+                progress=progress,
+            )
+    sys.stdout.write(f"{sent} events sent to {', '.join(topics)}; the relays go on\n")
+
+
+async def _forks(
+    stack: RunningStack, service: str, adopted_by: tuple[str, str] | None, everything: bool
+) -> Sequence[Fork]:
+    from revcycle_devstack.layout import checkout_root
+    from revcycle_devstack.topics import load_topics
+    from revcycle_messaging.recovery import adopt_topic_heads, find_forks
+
+    from revcycle_cli.commands.redrive import service_database
+
+    produced = [
+        topic.name for topic in load_topics(checkout_root() / "deploy/kafka/topics.yaml") if topic.producer == service
+    ]
+    async with _transport(stack) as transport, service_database(stack, service) as database:
+        found = await find_forks(database, transport, produced, tail_records=None if everything else 1000)
+        for fork in found:
+            differs = ", and the same place holds another event here" if fork.differs else ""
+            sys.stdout.write(
+                f"{fork.topic}/{fork.key}: at {fork.topic_sequence} on the topic, "
+                f"at {fork.own_sequence} in the database{differs}\n"
+            )
+        if adopted_by:
+            actor, reason = adopted_by
+            adopted = await adopt_topic_heads(database, found, actor=actor, reason=reason, now=datetime.now(UTC))
+            sys.stdout.write(f"{adopted} streams go on behind their topics\n")
+    if not found:
+        sys.stdout.write(f"{service}: no forks\n")
+    return found
+
+
+@asynccontextmanager
+async def _transport(stack: RunningStack) -> AsyncIterator[KafkaTransport]:
+    from revcycle_messaging.transports.kafka import KafkaTransport
+
+    transport = KafkaTransport(stack.connections.kafka_bootstrap_servers, client_id="revcycle-cli")
+    try:
+        yield transport
+    finally:
+        await transport.close()
+
+
+def _default_folder(stack: RunningStack) -> Path:
+    return stack.connections.layout.root / "archive"
+
+
+def _run(state_dir: Path | None, act: Callable[[RunningStack], Coroutine[None, None, T]]) -> T:
+    """Run a command against the stack; what it refuses is said in words."""
+    import asyncio
+
+    from revcycle_messaging import MessagingError
+
+    from revcycle_cli.stack import fail, running_stack
+
+    try:
+        return asyncio.run(act(running_stack(state_dir)))
+    except (MessagingError, ValueError) as refusal:
+        fail(str(refusal))
+
+
+@contextmanager
+def progress_bar(title: str, total: int | None) -> Iterator[Progress]:
+    """A bar on standard error that counts events; ``total`` None: not known."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda events: bar.advance(task, events)
