@@ -63,7 +63,8 @@ def excludes1(context: Context) -> Iterator[Finding]:
 )
 def external_cause_first(context: Context) -> Iterator[Finding]:
     """A code of V00 to Y99 says how an injury happened and is never the first-listed diagnosis."""
-    if context.keys and "V00" <= context.keys[0][:3] <= "Y99":
+    first = next((key for index, key in context.known_diagnoses if index == 0), "")
+    if "V00" <= first[:3] <= "Y99":
         code = context.diagnoses[0].code
         yield found(
             "DX-08",
