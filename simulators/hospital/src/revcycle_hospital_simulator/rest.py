@@ -88,7 +88,7 @@ class Api:
             ServiceUnreachableError: nobody answered in time.
             UnexpectedAnswerError: any other status.
         """
-        headers = self._headers(role, body, key, if_match)
+        headers = self.headers(role, body, key, if_match)
         deadline = time.monotonic() + self._patience_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
@@ -106,12 +106,15 @@ class Api:
     async def read_instance(self, url: str, role: str, path: str) -> Any:
         """One attempt to read from one instance; None when it does not answer."""
         try:
-            response = await self._client.get(f"{url}{path}", headers=self._headers(role, None, None, None))
+            response = await self._client.get(f"{url}{path}", headers=self.headers(role))
         except httpx.TransportError:
             return None
         return response.json() if response.status_code == 200 else None
 
-    def _headers(self, role: str, body: Body | None, key: str | None, if_match: str | None) -> dict[str, str]:
+    def headers(
+        self, role: str, body: Body | None = None, key: str | None = None, if_match: str | None = None
+    ) -> dict[str, str]:
+        """What a request of this role carries; for those who send it in their own way."""
         named = {
             "authorization": f"Bearer {self._tokens[role]}",
             "content-type": body.media_type if body else None,
