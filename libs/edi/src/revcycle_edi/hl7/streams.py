@@ -29,7 +29,8 @@ async def serve_connection(
     deframer = Deframer(limit_bytes)
     try:
         while True:
-            data = await asyncio.wait_for(reader.read(_READ_BYTES), idle_timeout_seconds)
+            async with asyncio.timeout(idle_timeout_seconds):
+                data = await reader.read(_READ_BYTES)
             if not data:
                 return
             answers = [frame(await handler(message)) for message in deframer.feed(data)]
@@ -107,7 +108,8 @@ class Client:
                 self._writer.write(b"".join(map(frame, batch)))
                 await self._writer.drain()
                 sent += len(batch)
-            data = await asyncio.wait_for(self._reader.read(_READ_BYTES), self._timeout_seconds)
+            async with asyncio.timeout(self._timeout_seconds):
+                data = await self._reader.read(_READ_BYTES)
             if not data:
                 raise ConnectionError("the peer closed the connection before answering")
             answers += self._deframer.feed(data)
