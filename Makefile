@@ -50,6 +50,18 @@ test: $(READY) ## Everything: make check, then the component, integration and fa
 docs: $(READY) ## Write the generated contracts and pages under docs/; fails when they had drifted
 	@$(BIN)/python scripts/generate_docs.py
 
+.PHONY: bench
+bench: $(READY) ## Relay and consumer against floors of this machine (ROUNDS=5); figures under .revcycle/bench/
+	@$(BIN)/revcycle bench $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: chaos
+chaos: $(READY) ## Kill, freeze and cut off everything for MINUTES=10 under traffic; compare with a calm run of SEED
+	@$(BIN)/python tests/chaos/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS))
+
+.PHONY: sabotage
+sabotage: $(READY) ## Break one promise at a time in a copy of the code; every break must make its test fail
+	@$(BIN)/python tests/sabotage/run.py $(if $(ONLY),--only $(ONLY))
+
 .PHONY: lock
 lock: $(READY) ## Resolve the members' requirements again and write requirements.lock
 	@$(BIN)/python scripts/third_party_requirements.py > .venv/requirements.in

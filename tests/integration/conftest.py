@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from revcycle_devstack.connections import connect_to
-from revcycle_devstack.stack import Stack, StackOptions
+from revcycle_devstack.plan import StackOptions
+from revcycle_devstack.stack import Stack
 
 from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, Caller, Ran, Visits, demo, set_up
 

@@ -92,7 +92,7 @@ def figures(line: str) -> dict[str, str]:
     return {name: value for name, value in match.groupdict().items() if value is not None}
 
 
-def wait_for(what: str, probe: Callable[[], Found], seconds: float = 40) -> Found:
+def wait_for(what: str, probe: Callable[[], Found | None], seconds: float = 40) -> Found:
     """Look again and again until ``probe`` returns something true; fails when the time is up."""
     deadline = time.monotonic() + seconds
     while True:

@@ -20,7 +20,7 @@ def test_bytes_taken_then_silence_and_the_gateway_killed(stack: Stack, caller: C
     wait_for("the bytes at the payer", lambda: caller.payer.get("/faults").json()["silent_after_bytes"] == 0)
 
     stack.kill(GATEWAY, signal.SIGKILL)
-    wait_for("the gateway dead", lambda: not _is_ready(stack))
+    wait_for("the gateway dead", lambda: not _runs(stack))
     stack.wait_ready(GATEWAY)
 
     unknown = caller.wait_submission(encounter_id, "unknown")
@@ -52,7 +52,7 @@ def test_silence_before_the_bytes(caller: Caller, visits: Visits) -> None:
     assert caller.arrivals(unknown["patient_control_number"]) == 1
 
 
-def _is_ready(stack: Stack) -> bool:
+def _runs(stack: Stack) -> bool:
     return any(each.name == GATEWAY and each.state == "running" for each in stack.processes)
 
 

@@ -101,7 +101,9 @@ async def test_at_the_outbox_bound_the_consumer_waits_and_goes_on_afterwards(dat
     database.outbox_rows = database.outbox_bound
     async with consuming(database, transport, copy_notes) as consumer:
         await eventually(lambda: consumer.turned_at > 0)
-        await asyncio.sleep(0.3)
+        # It turns while it waits, so that nobody takes it for stalled.
+        started = consumer.turned_at
+        await eventually(lambda: consumer.turned_at > started + 0.3)
         assert await effects(database) == {}
         database.outbox_rows = 0
         await eventually(lambda: consumer.applied == 1)
@@ -257,7 +259,8 @@ async def test_a_client_that_stands_still_without_a_word_is_replaced(database: D
     async with consuming(database, transport, copy_notes, settings) as consumer:
         await eventually(lambda: consumer.applied == 1)
         assert transport.made == 2
-        await asyncio.sleep(0.5)
+        replaced = consumer.turned_at
+        await eventually(lambda: consumer.turned_at > replaced + 0.5)
         assert transport.made == 2, "a client with nothing to fetch is left alone"
 
 

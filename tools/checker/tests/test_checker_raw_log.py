@@ -4,7 +4,8 @@ import base64
 import json
 from pathlib import Path
 
-from revcycle_checker.invariants import arrivals_once, control_numbers_once, order_on_topics, seals_hold
+from revcycle_checker.claims import arrivals_once, control_numbers_once, envelopes_count
+from revcycle_checker.events import order_on_topics, seals_hold
 from revcycle_checker.raw_log import Advice, cents, read_deposits, read_planted_exceptions, read_raw_log
 from revcycle_checker.topics import TopicRecord
 
@@ -46,7 +47,20 @@ def test_a_claim_that_arrives_twice_is_found_and_its_replacement_is_none(tmp_pat
 def test_a_control_number_with_two_contents_is_found(tmp_path: Path) -> None:
     assert control_numbers_once(read_raw_log(write(tmp_path, claim(1), claim(1)))) == []
     found = control_numbers_once(read_raw_log(write(tmp_path, claim(1), claim(1, "CLAIM2"))))
-    assert [finding.invariant for finding in found] == ["C3"]
+    assert any(finding.invariant == "C3" and "ISA13 000000001" in finding.detail for finding in found)
+
+
+def test_what_trailers_count_is_counted_again(tmp_path: Path) -> None:
+    assert envelopes_count(read_raw_log(write(tmp_path, claim(1)))) == []
+    way, text = claim(1)
+    for trailer, wrong in (
+        ("SE*3*0001", "SE*4*0001"),
+        ("GE*1*1", "GE*2*1"),
+        ("IEA*1*", "IEA*7*"),
+        ("SE*3", "HL*2~SE*4"),
+    ):
+        found = envelopes_count(read_raw_log(write(tmp_path, (way, text.replace(trailer, wrong)))))
+        assert [finding.invariant for finding in found] == ["C3"], trailer
 
 
 def test_an_advice_counts_once_however_often_it_is_sent_and_only_when_it_balances(tmp_path: Path) -> None:
@@ -61,7 +75,7 @@ def test_amounts_are_read_to_the_cent() -> None:
 
 def test_absent_files_are_empty(tmp_path: Path) -> None:
     assert read_deposits(tmp_path) == {} and read_planted_exceptions(tmp_path) == set()
-    assert read_raw_log(tmp_path / "raw.jsonl").arrivals == []
+    assert read_raw_log(tmp_path / "raw.jsonl").claims == []
 
 
 def record(sequence: int, sha256: str = "a", fault: str | None = None) -> TopicRecord:

@@ -465,6 +465,34 @@ def test_a_process_that_dies_is_started_again_and_counted(tmp_path: Path) -> Non
     assert supervised.status.pid is None
 
 
+def test_one_that_is_held_down_is_started_again_when_it_is_released_and_not_before(tmp_path: Path) -> None:
+    supervised = SupervisedProcess(_spec(tmp_path, "import time; time.sleep(60)", lambda: True), lambda: None)
+    supervised.start()
+    try:
+        supervised.wait_ready(10)
+        supervised.hold_down()
+        wait_for(lambda: supervised.status.state == "backoff")
+        with pytest.raises(DevstackError, match="does not run at this moment"):
+            supervised.hold_down()
+        with pytest.raises(DevstackError, match="was not ready after"):
+            supervised.wait_ready(2 * backoff_seconds(1))
+        supervised.release()
+        supervised.wait_ready(10)
+    finally:
+        supervised.request_stop()
+        supervised.finish_stop(5.0)
+
+
+def test_one_that_is_held_down_can_be_stopped_for_good(tmp_path: Path) -> None:
+    supervised = SupervisedProcess(_spec(tmp_path, "import time; time.sleep(60)", lambda: True), lambda: None)
+    supervised.start()
+    supervised.wait_ready(10)
+    supervised.hold_down()
+    supervised.request_stop()
+    supervised.finish_stop(5.0)
+    assert supervised.status.state == "stopped"
+
+
 def test_one_that_never_gets_ready_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     supervised = SupervisedProcess(
         _spec(tmp_path, "print('what went wrong', flush=True); raise SystemExit(3)", lambda: False), lambda: None

@@ -24,7 +24,6 @@ from revcycle_messaging.envelope import headers_from_kafka
 from revcycle_messaging.errors import (
     BadSeal,
     ConsumerStopped,
-    MessagingError,
     MissingKey,
     Retryable,
     Transient,
@@ -138,7 +137,7 @@ class Consumer:
     async def _consume(self) -> None:
         """One membership of the group; ends at the first failure of infrastructure or when stopped.
 
-        The next chunk is fetched and checked while this one is in its transaction.
+        The next chunk is fetched, checked and opened while this one is in its transaction.
         """
         client = await self._transport.consumer(self.name, self.topics, self._member)
         self.client = client
@@ -162,7 +161,10 @@ class Consumer:
             self.in_flight = 0
             self.client = None
             ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            # Bounded: the client may pass over the cancellation. Its error, if any, is that of the client let go.
+            await asyncio.wait([ahead], timeout=2)
+            if ahead.done() and not ahead.cancelled():
+                ahead.exception()
             await client.close()
 
     def _turn(self) -> None:
@@ -181,10 +183,12 @@ class Consumer:
         return await self._checked(records)
 
     async def _refuse_stall(self, client: ConsumerClient) -> None:
-        """Clients have been seen to stop fetching without a word; a new one goes on."""
+        """Clients have been seen to stop without a word, also with no partition left to them; a new one goes on."""
         ends = await self._transport.end_offsets(self.topics)
         positions = await client.positions()
-        if any(position < ends.get(place, 0) for place, position in positions.items()):
+        if (not positions and any(ends.values())) or any(
+            position < ends.get(place, 0) for place, position in positions.items()
+        ):
             raise Transient(f"nothing was fetched for {self._settings.stall_seconds:.0f} s although records are there")
 
     async def _wait_for_outbox(self) -> None:
@@ -237,7 +241,7 @@ class Consumer:
         received = None
         if envelope.type in self._handlers:
             # Opened while the former chunk is in its transaction. What does not open fails in its turn, if it is fresh.
-            with suppress(MessagingError):
+            with suppress(Exception):
                 received = open_event(record.topic, key, envelope, record.value, self._database.keys)
         return Item(record.topic, key, envelope, headers, record.value, received)
 

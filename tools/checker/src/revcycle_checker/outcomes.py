@@ -3,12 +3,14 @@
 Settled: an end of its own, or refused at intake with reasons. Waiting: an explained wait (for whom, since when).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+
+from revcycle_checker.report import Finding, Mismatch
 
 SETTLED_OUTCOMES = frozenset({"refused", "cancelled", "not_billable", "paid", "patient_only", "voided"})
 WORK_OUTCOMES = frozenset({"held", "rejected", "denied", "partly_paid"})
@@ -124,3 +126,36 @@ def _from_claim(ending: Ending, claim: Any) -> None:
     elif claim["waiting_for"] is not None:
         ending.outcome = f"waiting_{claim['waiting_for']}"
         ending.explained = f"{claim['waiting_for']} since {claim['since']}"
+
+
+def ends_explained(endings: Iterable[Ending]) -> list[Finding]:
+    """R3: every encounter has one end, or an explained wait: an open work item, a timer, an unanswered transmission."""
+    return [
+        Finding("R3", f"encounter {ending.encounter_number} of {ending.facility_npi} is {ending.outcome}")
+        for ending in endings
+        if ending.explained is None
+    ]
+
+
+def nothing_planted_lost(
+    endings: Mapping[tuple[str, str], Ending], truth: Iterable[Mapping[str, Any]]
+) -> tuple[int, list[Mismatch], list[Finding]]:
+    """R1: every planted encounter is there. With how many ended as planted (label, paid, patient) and which not."""
+    as_expected = 0
+    mismatches, lost = [], []
+    # A file that was refused for its facility's number is known by its encounter number alone.
+    refused = {ending.encounter_number: ending for ending in endings.values() if ending.outcome == "refused"}
+    for planted in truth:
+        number = planted["encounter_number"]
+        ending = endings.get((planted["facility_npi"], number)) or refused.get(number)
+        expected = f"{planted['expected']} paid={planted['paid_cents']} patient={planted['patient_cents']}"
+        if ending is None:
+            lost.append(Finding("R1", f"planted encounter {number} is nowhere"))
+            mismatches.append(Mismatch(number, expected, "nowhere", planted["why"]))
+            continue
+        got = f"{ending.outcome} paid={ending.paid_cents} patient={ending.patient_cents}"
+        if got == expected:
+            as_expected += 1
+        else:
+            mismatches.append(Mismatch(number, expected, got, planted["why"]))
+    return as_expected, mismatches, lost

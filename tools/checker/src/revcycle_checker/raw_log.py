@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Segment = list[str]
+TRAILERS = {"SE": ("segments", "ST"), "GE": ("transactions", "GS"), "IEA": ("groups", "ISA")}
+"""What each trailer counts, and the header whose number it repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +22,49 @@ class Advice:
     paid_cents: int
 
 
-@dataclass(slots=True)
-class RawLog:
-    """What arrived at the payer and what it answered.
+@dataclass(frozen=True, slots=True)
+class ArrivedClaim:
+    """A CLM loop of an 837 that arrived: CLM01, CLM05-3, CLM02 and the sum of its SV102 in cents, its dates (CCYYMMDD).
 
-    ``arrivals``: (route, CLM01, CLM05-3) per arrival. ``interchanges``: (route, ISA06, ISA13) and SHA-256 per 837.
-    ``rejected``: (route, CLM01) a 277CA turned down. ``refused_whole``: ISA13s a TA1 or 999 turned down, per route.
+    ``digest`` is the SHA-256 of the interchange it came in.
     """
 
-    arrivals: list[tuple[str, str, str]] = field(default_factory=list)
-    interchanges: list[tuple[str, str, str, str]] = field(default_factory=list)
+    route: str
+    patient_control_number: str
+    frequency: str
+    charge_cents: int
+    line_cents: int
+    service_dates: frozenset[str]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedInterchange:
+    """An interchange that arrived: ISA06, ISA13, its GS06s and BHT03s, and what is wrong with its own counts."""
+
+    route: str
+    kind: str
+    sender: str
+    control_number: str
+    digest: str
+    group_numbers: tuple[str, ...]
+    batch_references: tuple[str, ...]
+    miscounts: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class RawLog:
+    """What arrived at the payer, one entry per arrival, and the remittances it answered with."""
+
+    claims: list[ArrivedClaim] = field(default_factory=list)
+    interchanges: list[ArrivedInterchange] = field(default_factory=list)
     advices: set[Advice] = field(default_factory=set)
     unbalanced_advices: list[str] = field(default_factory=list)
-    inquiries: int = 0
+
+    @property
+    def distinct_interchanges(self) -> list[ArrivedInterchange]:
+        """Each content once: the same bytes may arrive again after a lost answer."""
+        return list({(one.route, one.digest): one for one in self.interchanges}.values())
 
 
 def read_raw_log(path: Path) -> RawLog:
@@ -72,15 +104,65 @@ def cents(amount: str) -> int:
 
 def _read_arrival(log: RawLog, route: str, data: bytes) -> None:
     parts = list(segments(data))
-    if any(part[0] == "ST" and part[1] == "276" for part in parts):
-        log.inquiries += 1
-        return
     isa = parts[0] if parts else ["ISA"] + [""] * 16
-    log.interchanges.append((route, isa[6].strip(), isa[13], hashlib.sha256(data).hexdigest()))
-    component = isa[16][:1] if isa[16] else ":"
+    digest = hashlib.sha256(data).hexdigest()
+    log.interchanges.append(
+        ArrivedInterchange(
+            route,
+            next((part[1] for part in parts if part[0] == "ST"), ""),
+            isa[6].strip(),
+            isa[13],
+            digest,
+            tuple(part[6] for part in parts if part[0] == "GS"),
+            tuple(part[3] for part in parts if part[0] == "BHT"),
+            tuple(miscounts(parts)),
+        )
+    )
+    component = isa[16][:1] or ":"
+    starts = [place for place, part in enumerate(parts) if part[0] == "CLM"]
+    log.claims += [
+        _claim(route, parts[start:end], component, digest)
+        for start, end in zip(starts, [*starts[1:], len(parts)], strict=True)
+    ]
+
+
+def _claim(route: str, parts: list[Segment], component: str, digest: str) -> ArrivedClaim:
+    clm = parts[0]
+    return ArrivedClaim(
+        route,
+        clm[1],
+        clm[5].split(component)[2],
+        cents(clm[2]),
+        sum(cents(part[2]) for part in parts if part[0] == "SV1"),
+        frozenset(part[3][:8] for part in parts if part[:2] == ["DTP", "472"]),
+        digest,
+    )
+
+
+def miscounts(parts: list[Segment]) -> list[str]:
+    """What SE, GE, IEA, ST02 and HL01 say against a recount of the interchange's own segments."""
+    found = []
+    counted = {"segments": 0, "transactions": 0, "groups": 0, "levels": 0}
+    opened: dict[str, str] = {"ISA": parts[0][13] if parts and len(parts[0]) > 13 else ""}
+    numbers: set[str] = set()
     for part in parts:
-        if part[0] == "CLM":
-            log.arrivals.append((route, part[1], part[5].split(component)[2]))
+        counted["segments"] += 1
+        if part[0] == "GS":
+            counted["groups"] += 1
+            counted["transactions"], numbers, opened["GS"] = 0, set(), part[6]
+        elif part[0] == "ST":
+            counted["transactions"] += 1
+            counted["segments"], counted["levels"], opened["ST"] = 1, 0, part[2]
+            found += [f"ST02 {part[2]} twice in its group"] if part[2] in numbers else []
+            numbers.add(part[2])
+        elif part[0] == "HL":
+            counted["levels"] += 1
+            found += [] if part[1] == str(counted["levels"]) else [f"HL01 {part[1]} is level {counted['levels']}"]
+        elif part[0] in TRAILERS:
+            counter, header = TRAILERS[part[0]]
+            if [part[1], part[2]] != [str(counted[counter]), opened.get(header, "")]:
+                found.append(f"{part[0]} says {part[1]} and {part[2]}: counted {counted[counter]}")
+    return found
 
 
 def _read_answer(log: RawLog, route: str, data: bytes) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,11 @@ from uuid import UUID
 import asyncpg
 from revcycle_messaging.keys import KeyRing
 
-from revcycle_checker import invariants
-from revcycle_checker.outcomes import Ending, read_endings
+from revcycle_checker import claims, events, money, rows
+from revcycle_checker.outcomes import Ending, ends_explained, nothing_planted_lost, read_endings
 from revcycle_checker.raw_log import RawLog, read_deposits, read_planted_exceptions, read_raw_log
-from revcycle_checker.report import Finding, Mismatch, OutcomeRow, Report
-from revcycle_checker.topics import read_topics
+from revcycle_checker.report import OutcomeRow, Report
+from revcycle_checker.topics import TopicRecord, read_topics
 
 OUTCOME_ORDER = (
     "paid",
@@ -58,18 +58,37 @@ async def open_databases(urls: Mapping[str, str]) -> AsyncIterator[Connections]:
         yield connections
 
 
-async def run_check(inputs: CheckInputs, *, final: bool = True) -> Report:
-    """Check every invariant. ``final``: the system is quiet, so everything must have been sent and applied."""
+async def run_check(
+    inputs: CheckInputs,
+    *,
+    final: bool = True,
+    records: Sequence[TopicRecord] | None = None,
+    connections: Connections | None = None,
+) -> Report:
+    """Check every invariant. ``final``: the system is quiet, so everything must have been sent and applied.
+
+    ``records`` and ``connections`` stand in for the topics and the databases, for whoever checks the checker.
+    """
+    async with AsyncExitStack() as stack:
+        opened = connections
+        if opened is None:
+            opened = await stack.enter_async_context(open_databases(inputs.database_urls))
+        if final and records is None:
+            records = await read_topics(inputs.bootstrap_servers, KeyRing(inputs.keyring_file))
+        return await _judge(inputs, opened, records if final else None)
+
+
+async def _judge(inputs: CheckInputs, connections: Connections, records: Sequence[TopicRecord] | None) -> Report:
     report = Report()
     raw = await asyncio.to_thread(read_raw_log, inputs.payer_dir / "raw.jsonl")
-    async with open_databases(inputs.database_urls) as connections:
-        endings = await read_endings(connections, inputs.tenant_id)
-        _judge_endings(report, endings, inputs.truth_file)
-        await _judge_money(report, connections["claims"], inputs, raw)
-        await _judge_claims(report, connections, inputs, raw)
-        if final:
-            await _judge_events(report, connections, inputs)
-        report.ledger_sha256 = await ledger_hash(connections["claims"], inputs.tenant_id)
+    _count_endings(report, await read_endings(connections, inputs.tenant_id), inputs.truth_file, records is not None)
+    await _judge_money(report, connections["claims"], inputs.tenant_id)
+    await _judge_claims(report, connections, inputs, raw)
+    if records is not None:
+        await _judge_events(report, connections, inputs, records)
+        await _judge_books(report, connections, inputs, raw)
+    report.sums |= await _sums(connections["claims"], inputs, raw)
+    report.ledger_sha256 = await ledger_hash(connections["claims"], inputs.tenant_id)
     report.violations += report.lost + report.doubled
     return report
 
@@ -85,18 +104,21 @@ async def ledger_hash(connection: "asyncpg.Connection[Any]", tenant_id: UUID) ->
     return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
 
 
-def _judge_endings(report: Report, endings: dict[tuple[str, str], Ending], truth_file: Path | None) -> None:
+def _count_endings(
+    report: Report, endings: dict[tuple[str, str], Ending], truth_file: Path | None, quiet: bool
+) -> None:
+    """Outcomes and their money; while traffic flows, an encounter between two services is not yet lost."""
     truth = [json.loads(line) for line in truth_file.read_text().splitlines() if line] if truth_file else None
     if truth is not None:
-        _compare(report, endings, truth)
+        report.as_expected, report.mismatches, lost = nothing_planted_lost(endings, truth)
+        report.lost += lost if quiet else []
+    report.lost += ends_explained(endings.values()) if quiet else []
     report.encounters = len(truth) if truth is not None else len(endings)
-    rows: dict[str, OutcomeRow] = {}
+    totals: dict[str, OutcomeRow] = {}
     for ending in endings.values():
         report.settled += int(ending.settled)
         report.waiting += int(not ending.settled and ending.explained is not None)
-        if ending.explained is None:
-            report.lost.append(Finding("R3", f"an encounter of {ending.facility_npi} is {ending.outcome}"))
-        row = rows.setdefault(ending.outcome, OutcomeRow(ending.outcome))
+        row = totals.setdefault(ending.outcome, OutcomeRow(ending.outcome))
         row.encounters += 1
         row.charged_cents += ending.charged_cents
         row.paid_cents += ending.paid_cents
@@ -104,97 +126,98 @@ def _judge_endings(report: Report, endings: dict[tuple[str, str], Ending], truth
         row.patient_cents += ending.patient_cents
         row.open_cents += ending.open_cents
     order = {name: place for place, name in enumerate(OUTCOME_ORDER)}
-    report.outcomes = sorted(rows.values(), key=lambda row: (order.get(row.outcome, 99), row.outcome))
+    report.outcomes = sorted(totals.values(), key=lambda row: (order.get(row.outcome, 99), row.outcome))
 
 
-def _compare(report: Report, endings: dict[tuple[str, str], Ending], truth: list[dict[str, Any]]) -> None:
-    """Compare label, paid and patient cents with what was planted; a planted encounter nobody knows is lost."""
-    report.as_expected = 0
-    # A file that was refused for its facility's number is known by its encounter number alone.
-    refused = {ending.encounter_number: ending for ending in endings.values() if ending.outcome == "refused"}
-    for planted in truth:
-        number = planted["encounter_number"]
-        ending = endings.get((planted["facility_npi"], number)) or refused.get(number)
-        expected = f"{planted['expected']} paid={planted['paid_cents']} patient={planted['patient_cents']}"
-        if ending is None:
-            report.lost.append(Finding("R1", f"planted encounter {planted['encounter_number']} is nowhere"))
-            report.mismatches.append(Mismatch(planted["encounter_number"], expected, "nowhere", planted["why"]))
-            continue
-        got = f"{ending.outcome} paid={ending.paid_cents} patient={ending.patient_cents}"
-        if got == expected:
-            report.as_expected += 1
-        else:
-            report.mismatches.append(Mismatch(planted["encounter_number"], expected, got, planted["why"]))
-
-
-async def _judge_money(report: Report, connection: "asyncpg.Connection[Any]", inputs: CheckInputs, raw: RawLog) -> None:
-    """M2-M8: the ledger against itself, against the payer's bytes and against the bank's list."""
-    tenant = inputs.tenant_id
-    for judge in (invariants.journals_balance, invariants.lines_add_up):
-        findings, off_cents = await judge(connection, tenant)
+async def _judge_money(report: Report, connection: "asyncpg.Connection[Any]", tenant_id: UUID) -> None:
+    """The ledger against itself: this holds at every instant."""
+    for findings, off_cents in (
+        await money.journals_balance(connection, tenant_id),
+        await money.lines_add_up(connection, tenant_id),
+    ):
         report.violations += findings
         report.unbalanced_cents += off_cents
-    advice = sum(one.paid_cents for one in raw.advices)
-    posted = await _sum(
-        connection, "SELECT sum(paid_cents) FROM claims.remittance WHERE tenant_id = $1 AND state = 'posted'", tenant
-    )
-    deposits = read_deposits(inputs.payer_dir)
-    bank = sum(amount for _, _, amount in deposits.values())
-    cash = await _sum(
-        connection, "SELECT sum(cents) FROM claims.entry WHERE tenant_id = $1 AND account = 'cash'", tenant
-    )
-    report.sums = {
-        "advice_cents_raw": advice,
-        "advice_cents_posted": posted,
-        "deposit_cents_bank": bank,
-        "cash_cents_posted": cash,
-    }
-    for invariant, what, left, right in (
-        ("M2", "advice in the payer's bytes and advice posted", advice, posted),
-        ("M8", "deposits at the bank and cash posted", bank, cash),
+    for judge in (
+        money.ledger_only_grows,
+        money.charges_are_booked,
+        money.clearing_is_explained,
+        money.payments_are_placed,
     ):
-        if left != right:
-            report.violations.append(Finding(invariant, f"{what} differ: {left} and {right} cents"))
-            report.unbalanced_cents += abs(left - right)
-    await _judge_exceptions(report, connection, inputs)
-
-
-async def _judge_exceptions(report: Report, connection: "asyncpg.Connection[Any]", inputs: CheckInputs) -> None:
-    """M8: the named exceptions are, by trace number, exactly the late and short deposits the payer planted."""
-    rows = await connection.fetch(
-        "SELECT trace_number, kind FROM claims.clearing_exception WHERE tenant_id = $1", inputs.tenant_id
-    )
-    named = {row["trace_number"] for row in rows}
-    planted = read_planted_exceptions(inputs.payer_dir)
-    report.sums["exceptions_named"] = len(named)
-    report.sums["exceptions_planted"] = len(planted)
-    report.violations += [Finding("M8", f"trace {trace} is an exception nobody planted") for trace in named - planted]
-    report.violations += [Finding("M8", f"planted exception {trace} is not named") for trace in planted - named]
+        report.violations += await judge(connection, tenant_id)
 
 
 async def _judge_claims(report: Report, connections: Connections, inputs: CheckInputs, raw: RawLog) -> None:
-    rejected = await connections["adjudication-gateway"].fetch(
-        "SELECT patient_control_number FROM gateway.submission WHERE tenant_id = $1 AND answer = 'rejected'",
-        inputs.tenant_id,
+    """What went to the payer, and the rows everything is kept in."""
+    tenant = inputs.tenant_id
+    claims_service, gateway = connections["claims"], connections["adjudication-gateway"]
+    rejected = await gateway.fetch(
+        "SELECT patient_control_number FROM gateway.submission WHERE tenant_id = $1 AND answer = 'rejected'", tenant
     )
-    report.doubled += invariants.arrivals_once(raw, {row["patient_control_number"] for row in rejected})
-    report.doubled += await invariants.one_live_claim(connections["claims"], inputs.tenant_id)
-    report.doubled += await invariants.posted_once(connections["claims"], inputs.tenant_id)
-    report.violations += invariants.control_numbers_once(raw)
-    report.checked["arrivals"] = len(raw.arrivals)
+    report.doubled += claims.arrivals_once(raw, {row["patient_control_number"] for row in rejected})
+    report.doubled += await claims.one_live_claim(claims_service, tenant)
+    report.doubled += await claims.control_number_given_once(claims_service, tenant)
+    report.doubled += await money.posted_once(claims_service, tenant)
+    report.violations += claims.control_numbers_once(raw) + claims.envelopes_count(raw)
+    report.violations += await claims.chains_have_one_head(claims_service, tenant)
+    report.violations += await claims.bounds_hold(claims_service, tenant)
+    report.violations += await claims.intents_committed(gateway, raw, tenant)
+    report.violations += await claims.charges_agree(gateway, raw, tenant)
+    report.violations += await rows.parents_are_of_the_tenant(connections)
+    report.violations += await rows.answers_hold(connections, tenant)
+    report.checked["arrivals"] = len(raw.claims)
     report.checked["remittances"] = len(raw.advices)
 
 
-async def _judge_events(report: Report, connections: Connections, inputs: CheckInputs) -> None:
-    records = await read_topics(inputs.bootstrap_servers, KeyRing(inputs.keyring_file))
+async def _judge_events(
+    report: Report, connections: Connections, inputs: CheckInputs, records: Sequence[TopicRecord]
+) -> None:
+    """Events, when everything has been sent and applied."""
+    archived = await events.read_archives(connections)
     report.checked["records"] = len(records)
-    report.violations += invariants.seals_hold(records)
-    report.violations += invariants.order_on_topics(records)
-    report.violations += await invariants.topics_match_archives(connections, records)
-    report.violations += await invariants.everything_applied(connections, records)
-    report.violations += await invariants.sequences_contiguous(connections)
-    report.violations += await invariants.same_tenant(connections, {str(inputs.tenant_id)})
+    report.checked["archived_events"] = len(archived)
+    report.violations += events.seals_hold(records) + events.order_on_topics(records)
+    for judge in (
+        events.sequences_contiguous,
+        events.causes_exist,
+        events.causes_belong_together,
+        events.histories_are_paths,
+    ):
+        report.violations += judge(archived)
+    report.violations += events.known_tenants(archived, {str(inputs.tenant_id)})
+    report.violations += events.topics_match_archives(archived, records)
+    report.violations += await events.everything_sent(connections, archived)
+    report.violations += await events.everything_applied(connections, records)
+    report.violations += await events.nothing_set_aside(connections)
+    report.violations += await rows.nothing_hangs(connections)
 
 
-async def _sum(connection: "asyncpg.Connection[Any]", sql: str, tenant_id: UUID) -> int:
-    return int(await connection.fetchval(sql, tenant_id) or 0)
+async def _judge_books(report: Report, connections: Connections, inputs: CheckInputs, raw: RawLog) -> None:
+    """The books of different parties against each other, when all have heard everything."""
+    tenant = inputs.tenant_id
+    claims_service, gateway = connections["claims"], connections["adjudication-gateway"]
+    for findings, off_cents in (
+        await money.advices_posted(claims_service, raw, tenant),
+        await money.deposits_posted(claims_service, read_deposits(inputs.payer_dir), tenant),
+    ):
+        report.violations += findings
+        report.unbalanced_cents += off_cents
+    planted = read_planted_exceptions(inputs.payer_dir)
+    findings, named = await money.exceptions_are_planted(claims_service, planted, tenant)
+    report.violations += findings
+    report.sums |= {"exceptions_named": named, "exceptions_planted": len(planted)}
+    report.violations += await claims.decided_is_handed_over(claims_service, gateway, tenant)
+    report.violations += await claims.everything_acknowledged(gateway, tenant)
+    report.violations += await claims.dates_agree(connections["registration"], claims_service, raw, tenant)
+    report.violations += await money.analytics_agree(connections, tenant)
+
+
+async def _sums(connection: "asyncpg.Connection[Any]", inputs: CheckInputs, raw: RawLog) -> dict[str, int]:
+    """What the payers advised and the bank holds, beside what is posted of it."""
+    posted = "SELECT sum(paid_cents) FROM claims.remittance WHERE tenant_id = $1 AND state = 'posted'"
+    cash = "SELECT sum(cents) FROM claims.entry WHERE tenant_id = $1 AND account = 'cash'"
+    return {
+        "advice_cents_raw": sum(one.paid_cents for one in raw.advices),
+        "advice_cents_posted": int(await connection.fetchval(posted, inputs.tenant_id) or 0),
+        "deposit_cents_bank": sum(amount for _, _, amount in read_deposits(inputs.payer_dir).values()),
+        "cash_cents_posted": int(await connection.fetchval(cash, inputs.tenant_id) or 0),
+    }

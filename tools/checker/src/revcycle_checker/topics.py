@@ -50,14 +50,19 @@ async def read_topics(bootstrap_servers: str, keys: KeyRing) -> list[TopicRecord
         while len(records) < wanted and empty < EMPTY_FETCHES_MAX:
             found = await consumer.fetch(5000, FETCH_SECONDS)
             empty = 0 if found else empty + 1
-            records += [_record(one.topic, one.key or b"", one.value or b"", list(one.headers), keys) for one in found]
+            records += [
+                judge_record(one.topic, one.key or b"", one.value or b"", list(one.headers), keys) for one in found
+            ]
     finally:
         await consumer.close()
         await transport.close()
     return records
 
 
-def _record(topic: str, key: bytes, value: bytes, raw: list[tuple[str, bytes | None]], keys: KeyRing) -> TopicRecord:
+def judge_record(
+    topic: str, key: bytes, value: bytes, raw: list[tuple[str, bytes | None]], keys: KeyRing
+) -> TopicRecord:
+    """A record as it came from the broker, its seal checked."""
     digest = hashlib.sha256(value).hexdigest()
     text_key = key.decode(errors="replace")
     try:

@@ -131,11 +131,12 @@ class SupervisedProcess:
             DevstackError: there is no process just now.
         """
         with self._changed:
-            self._held = True
+            held_before, self._held = self._held, True
         try:
             self.send(signal.SIGKILL)
         except DevstackError:
-            self.release()
+            if not held_before:
+                self.release()
             raise
 
     def release(self) -> None:

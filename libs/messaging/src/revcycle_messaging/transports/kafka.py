@@ -23,6 +23,7 @@ BATCH_BYTES: Final = 256 * 1024
 MAX_REQUEST_BYTES: Final = 8 * 1024 * 1024
 START_TIMEOUT_SECONDS: Final = 20
 SEND_TIMEOUT_SECONDS: Final = 20
+STOP_TIMEOUT_SECONDS: Final = 5
 _MURMUR: Final = 0x5BD1E995
 _WORD: Final = 0xFFFFFFFF
 
@@ -213,8 +214,9 @@ class KafkaConsumer:
     async def fetch(self, max_records: int, timeout_seconds: float) -> Sequence[IncomingRecord]:
         """Up to ``max_records`` records, per partition in order of offset."""
         try:
-            found = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
-        except (KafkaError, OSError) as failure:
+            async with asyncio.timeout(timeout_seconds + 15):
+                found = await self._client.getmany(timeout_ms=int(timeout_seconds * 1000), max_records=max_records)
+        except (KafkaError, OSError, TimeoutError) as failure:
             raise Transient(f"broker: {type(failure).__name__}") from None
         return [
             IncomingRecord(place.topic, place.partition, record.offset, record.key, record.value, record.headers)
@@ -242,7 +244,13 @@ class KafkaConsumer:
 
     async def positions(self) -> Mapping[TopicPartition, int]:
         """Next offset per assigned partition; 0 for one that the client has not found its place in."""
-        return {(place.topic, place.partition): await self._position(place) or 0 for place in self._client.assignment()}
+        return {place: position or 0 for place, position in (await self._positions()).items()}
+
+    async def _positions(self) -> dict[TopicPartition, int | None]:
+        """All at once: a client without its coordinator would otherwise keep the caller waiting once per partition."""
+        places = list(self._client.assignment())
+        found = await asyncio.gather(*map(self._position, places))
+        return {(place.topic, place.partition): position for place, position in zip(places, found, strict=True)}
 
     async def _position(self, place: KafkaPartition) -> int | None:
         try:
@@ -255,11 +263,13 @@ class KafkaConsumer:
     async def lag(self) -> Mapping[TopicPartition, int]:
         """Records behind the high watermark, per assigned partition, as last seen by the fetcher."""
         behind: dict[TopicPartition, int] = {}
-        for place in self._client.assignment():
-            watermark = self._client.highwater(place)
-            position = await self._position(place) if watermark is not None else None
+        for (topic, partition), position in (await self._positions()).items():
+            try:
+                watermark = self._client.highwater(KafkaPartition(topic, partition))
+            except (KafkaError, AssertionError):
+                continue
             if watermark is not None and position is not None:
-                behind[place.topic, place.partition] = max(0, watermark - position)
+                behind[topic, partition] = max(0, watermark - position)
         return behind
 
     async def close(self) -> None:
@@ -294,10 +304,18 @@ async def _started(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
 
 
 async def _stopped(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(10):
-            await client.stop()
-    except (KafkaError, OSError, TimeoutError):
-        # A client that cannot say goodbye is cut off, or it would go on beating for a member that reads nothing.
-        cut_off = client.client if isinstance(client, AIOKafkaProducer) else client._client
-        await cut_off.close()
+    """Stop a client, in bounded time whatever state it is in.
+
+    The library passes over cancellations while it stops, so a timeout around it would not hold: it gets a task of its
+    own. One that cannot say goodbye is cut off, or it would go on beating for a member that reads nothing.
+    """
+    stopping = asyncio.create_task(client.stop())
+    _, late = await asyncio.wait([stopping], timeout=STOP_TIMEOUT_SECONDS)
+    if late:
+        stopping.cancel()
+        low_level = client.client if isinstance(client, AIOKafkaProducer) else client._client
+        stopping = asyncio.create_task(low_level.close())
+        await asyncio.wait([stopping], timeout=STOP_TIMEOUT_SECONDS)
+    if stopping.done() and not stopping.cancelled():
+        # Looked at, so that nobody complains of an error nobody can act on.
+        stopping.exception()

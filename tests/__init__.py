@@ -1,1 +1,0 @@
-"""Tests that belong to no single member."""

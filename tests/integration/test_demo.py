@@ -1,0 +1,168 @@
+"""`revcycle demo` as a person runs it: its last line, its exit status, its truth, and what is left to look at."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+from revcycle_devstack import DEVELOPMENT_TENANT, SERVICES
+from revcycle_devstack.connections import connect_to
+from revcycle_devstack.layout import StateLayout
+
+from .conftest import ENCOUNTERS
+from .harness import Json, Ran, demo, figures, revcycle
+
+pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(240)]
+
+LIFE = (
+    *("EncounterDocumented", "EncounterCoded", "ClaimDrafted", "ClaimSubmitted", "ClaimTransmitted"),
+    *("ClaimAcknowledged", "ClaimAdjudicated", "PaymentPosted", "ClaimClosed"),
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A demonstration that was left running."""
+
+    ran: Ran
+    state_dir: Path
+
+    def command(self, *arguments: str) -> Ran:
+        """Run a command against it."""
+        return revcycle(*arguments, "--state-dir", str(self.state_dir))
+
+    def truth(self) -> list[Json]:
+        """What was planted."""
+        return _json_lines((self.state_dir / "truth.jsonl").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """A demonstration with the same seed as the calm one."""
+    folder = tmp_path_factory.mktemp("kept") / "state"
+    try:
+        yield Kept(demo(folder, "--seed", "1", "--encounters", str(ENCOUNTERS), "--keep"), folder)
+    finally:
+        down = revcycle("down", "--state-dir", str(folder))
+    assert down.status == 0, down.err
+
+
+def test_the_last_line_is_plain_and_everything_ended_as_planted(kept: Kept) -> None:
+    assert kept.ran.status == 0, kept.ran.err
+    assert kept.ran.out.endswith("\n")
+    found = figures(kept.ran.last_line)
+    assert found["encounters"] == found["as_expected"] == str(ENCOUNTERS)
+    assert int(found["settled"]) + int(found["waiting"]) == ENCOUNTERS
+    assert (found["lost"], found["doubled"], found["unbalanced_cents"]) == ("0", "0", "0")
+    assert "\x1b" not in kept.ran.out, "standard output is no terminal: no colours"
+    assert "demo: " not in kept.ran.err
+    for service in SERVICES:
+        assert re.search(rf"{service}\s+http://[^\s]+/docs", kept.ran.out)
+
+
+def test_the_truth_was_complete_before_the_first_request(kept: Kept) -> None:
+    truth = kept.truth()
+    assert len({each["encounter_number"] for each in truth}) == len(truth) == ENCOUNTERS
+    written = datetime.fromtimestamp(os.stat(kept.state_dir / "truth.jsonl").st_mtime, UTC)
+    layout = StateLayout(kept.state_dir)
+    for service in SERVICES:
+        entries = _json_lines(layout.log_file(service).read_text(encoding="utf-8"))
+        requests = [each for each in entries if each["event"] == "request" and each["route"].startswith("/v1/")]
+        assert requests
+        assert written < min(datetime.fromisoformat(each["ts"]) for each in requests), service
+    first, *_ = _json_lines((layout.payer / "raw.jsonl").read_text(encoding="utf-8"))
+    assert written < datetime.fromisoformat(first["at"])
+
+
+def test_trace_tells_the_life_of_an_encounter_in_order(kept: Kept) -> None:
+    number = next(each["encounter_number"] for each in kept.truth() if each["why"] == "paid")
+
+    traced = kept.command("trace", number)
+
+    assert traced.status == 0, traced.err
+    lines = [line.split() for line in traced.out.splitlines()[1:]]
+    events = [line[2] for line in lines]
+    assert [event for event in events if event in LIFE] == list(LIFE)
+    assert {line[1] for line in lines} == {"registration", "coding", "claims", "adjudication-gateway"}
+    seen: dict[str, int] = {}
+    for _, _, _, stream, sequence, *_ in lines:
+        assert int(sequence) == seen.get(stream, 0) + 1, f"{stream}: out of order or with a gap"
+        seen[stream] = int(sequence)
+    posted = next(each for each in kept.truth() if each["encounter_number"] == number)["paid_cents"]
+    assert any(
+        event == "PaymentPosted" and f"paid={posted / 100:.2f}" in line
+        for event, line in zip(events, lines, strict=True)
+    )
+    assert kept.command("trace", "NO-SUCH-ID").status == 1
+
+
+def test_status_lists_every_process(kept: Kept) -> None:
+    status = kept.command("status", "--json")
+
+    assert status.status == 0
+    processes = {each["name"]: each for each in _json_lines(status.out)}
+    assert processes.keys() == {"postgresql", "kafka", "payer-simulator", *SERVICES}
+    for name, process in processes.items():
+        assert process.keys() == {"name", "pid", "url", "state", "restarts"}
+        assert (process["state"], process["restarts"]) == ("running", 0), name
+        assert Path(f"/proc/{process['pid']}").exists() or not Path("/proc").exists()
+
+
+def test_the_same_seed_gives_the_same_ledger(kept: Kept, calm_demo: Ran) -> None:
+    assert calm_demo.status == 0, calm_demo.err
+    assert figures(calm_demo.last_line) == figures(kept.ran.last_line)
+    assert calm_demo.report()["ledger_sha256"] == kept.command("ledger", "--hash").out.strip()
+
+
+def test_another_seed_gives_another_ledger(kept: Kept, tmp_path: Path) -> None:
+    other = demo(tmp_path / "state", "--seed", "2", "--encounters", str(ENCOUNTERS), "--json")
+
+    assert other.status == 0, other.err
+    found = figures(other.last_line)
+    assert found["as_expected"] == str(ENCOUNTERS)
+    assert found["ledger"] != figures(kept.ran.last_line)["ledger"]
+
+
+def test_one_cent_moved_by_sql_is_seen(kept: Kept) -> None:
+    """The hash changes, the check fails and names the journal and the claim that no longer balance; and back."""
+    before = kept.command("ledger", "--hash").out
+    assert kept.command("check").status == 0
+
+    asyncio.run(_move_cents(kept.state_dir, 1))
+    moved = kept.command("ledger", "--hash").out
+    check = kept.command("check", "--json")
+    asyncio.run(_move_cents(kept.state_dir, -1))
+
+    assert moved != before
+    assert check.status == 1
+    report = json.loads(check.out)
+    assert {"M3", "M5"} <= {each["invariant"] for each in report["violations"]}
+    assert report["unbalanced_cents"] > 0
+    assert kept.command("ledger", "--hash").out == before
+
+
+async def _move_cents(state_dir: Path, cents: int) -> None:
+    """Change one entry of one claim line, as nobody but the database's owner can."""
+    connection = await asyncpg.connect(connect_to(state_dir).connections.owner_url("claims"))
+    try:
+        await connection.execute("SELECT set_config('app.tenant', $1, false)", str(DEVELOPMENT_TENANT))
+        changed = await connection.execute(
+            "UPDATE claims.entry SET cents = cents + $1 WHERE (journal_id, entry_number) = ("
+            " SELECT journal_id, entry_number FROM claims.entry"
+            " WHERE account = 'contractual_adjustment' AND claim_id IS NOT NULL"
+            " ORDER BY journal_id, entry_number LIMIT 1)",
+            cents,
+        )
+        assert changed == "UPDATE 1"
+    finally:
+        await connection.close()
+
+
+def _json_lines(text: str) -> list[Json]:
+    return [json.loads(line) for line in text.splitlines()]
