@@ -66,6 +66,10 @@ BEGIN
             'CREATE TABLE IF NOT EXISTS messaging.%I PARTITION OF messaging.archive FOR VALUES FROM (%L) TO (%L) WITH (toast_tuple_target = 8160)',
             partition_name, wanted, wanted + 1);
         EXECUTE format('ALTER TABLE messaging.%I ALTER COLUMN payload SET STORAGE EXTERNAL', partition_name);
+        -- Default privileges may lend a new table's rows to the role that called; an archive is never changed.
+        IF session_user <> current_user THEN
+            EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON messaging.%I FROM %I', partition_name, session_user);
+        END IF;
     END IF;
 END $$;
 

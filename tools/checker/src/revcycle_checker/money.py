@@ -98,7 +98,8 @@ async def ledger_only_grows(connection: "asyncpg.Connection[Any]", tenant_id: UU
         """
         SELECT DISTINCT c.oid::regclass::text AS place, a.grantee::regrole::text AS grantee
         FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
-        WHERE c.oid IN ('claims.entry'::regclass, 'claims.journal'::regclass, 'messaging.archive'::regclass)
+        WHERE (c.oid IN ('claims.entry'::regclass, 'claims.journal'::regclass, 'messaging.archive'::regclass)
+                OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'messaging.archive'::regclass))
             AND a.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE') AND a.grantee <> c.relowner
         """
     )
