@@ -80,7 +80,7 @@ async def surroundings(folder: Path) -> AsyncIterator[Surroundings]:
         kafka = await asyncio.to_thread(prepare_kafka, layout, choose_port(19292))
         await asyncio.gather(*(asyncio.to_thread(_start, server, started) for server in (postgresql, kafka)))
         await ensure_checker(postgresql.address, "bench")
-        keys = make_key_ring(folder, service="bench")
+        keys = make_key_ring(layout.root, service="bench")
         yield Surroundings(PostgresServer(postgresql.address, "bench"), KafkaBroker(kafka.address), keys)
     finally:
         await asyncio.to_thread(stop_all, started, 15)

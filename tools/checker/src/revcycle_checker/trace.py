@@ -61,22 +61,36 @@ async def trace(connections: "Mapping[str, asyncpg.Connection[Any]]", wanted: st
         rows = await connections[service].fetch(sql, wanted)
         ids |= {row["id"] for row in rows}
     ids |= await _encounters_of(connections["claims"], ids)
-    lines = []
+    lines: dict[str, TraceLine] = {}
+    causes: dict[str, str] = {}
     for service, connection in connections.items():
-        rows = await connection.fetch(_EVENTS, sorted(ids)[:IDS_MAX])
-        lines += [_line(service, row) for row in rows]
-    return _in_order(lines)
+        for row in await connection.fetch(_EVENTS, sorted(ids)[:IDS_MAX]):
+            headers = headers_from_text(row["headers"])
+            lines[headers["ce_id"]] = _line(service, row)
+            causes[headers["ce_id"]] = headers.get("ce_causationid", "")
+    return _in_order(lines, causes)
 
 
-def _in_order(lines: list[TraceLine]) -> list[TraceLine]:
-    """By time, but never against the order within a stream: a timer decides as of the time it was due."""
-    reached: dict[tuple[str, str], datetime] = {}
+def _in_order(lines: Mapping[str, TraceLine], causes: Mapping[str, str]) -> list[TraceLine]:
+    """By time, causes before effects, and never against the order within a stream.
+
+    An effect bears the time of its cause, and a timer decides as of the time it was due. Both mappings are by event id.
+    """
+    reached: dict[tuple[str, str], tuple[datetime, int]] = {}
     places = {}
-    for line in sorted(lines, key=lambda line: (line.stream, line.sequence)):
-        stream = (line.service, line.stream)
-        reached[stream] = max(line.at, reached.get(stream, line.at))
+    for event_id, line in sorted(lines.items(), key=lambda item: (item[1].stream, item[1].sequence)):
+        stream, place = (line.service, line.stream), (line.at, _steps(event_id, causes))
+        reached[stream] = max(place, reached.get(stream, place))
         places[line] = reached[stream]
-    return sorted(lines, key=lambda line: (places[line], line.stream, line.sequence))
+    return sorted(lines.values(), key=lambda line: (places[line], line.stream, line.sequence))
+
+
+def _steps(event_id: str, causes: Mapping[str, str]) -> int:
+    """How many known events led to this one."""
+    steps = 0
+    while (event_id := causes.get(event_id, "")) in causes:
+        steps += 1
+    return steps
 
 
 async def _encounters_of(connection: "asyncpg.Connection[Any]", ids: set[str]) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Final
 HOST: Final = "127.0.0.1"
 
 _TRIES: Final = 100
+_FALLBACK_PORTS: Final = range(20_000, 32_000)
 
 # Locks on the ports this process promised; the system frees them when it ends, by then the server itself listens.
 _reserved: dict[int, int] = {}
@@ -38,14 +39,14 @@ def accepts_connections(port: int, host: str = HOST, timeout_seconds: float = 1.
 
 
 def choose_port(preferred: int, taken: Collection[int] = ()) -> int:
-    """Return `preferred` when it is free and not promised to someone else, else a port the system picks."""
+    """Return `preferred` when it is free and not promised to someone else, else another free one."""
     if preferred not in taken and is_free(preferred) and _reserve(preferred):
         return preferred
-    for _ in range(_TRIES):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.bind((HOST, 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken and _reserve(port):
+    # Below the range outgoing connections take theirs from: one of those could sit on a port before its server does.
+    first = os.getpid() * _TRIES
+    for offset in range(_TRIES):
+        port = _FALLBACK_PORTS[(first + offset) % len(_FALLBACK_PORTS)]
+        if port not in taken and is_free(port) and _reserve(port):
             return port
     raise OSError(f"no free TCP port found on the loopback interface in {_TRIES} tries")
 
