@@ -299,7 +299,10 @@ class Runtime:
     def _stall(self, failing: dict[str, str]) -> str | None:
         """Why the process should be replaced: its poll loop stands still although everything it needs is there."""
         consumer = self.consumer
-        if consumer is None or consumer.turned_at == 0 or consumer.stopped_because or failing:
+        # The consumer's own check fails with the loop it looks at, so it excuses nothing.
+        if failing.keys() - {"consumer"}:
+            return None
+        if consumer is None or consumer.turned_at == 0 or consumer.stopped_because:
             return None
         still_seconds = asyncio.get_running_loop().time() - consumer.turned_at
         lag = self._last_figures.lag if self._last_figures else None

@@ -9,11 +9,21 @@ from revcycle_messaging import UnitOfWork
 from revcycle_analytics.domain.measures import Place, Sums
 
 
+async def _one_writer(uow: UnitOfWork) -> None:
+    """Let one transaction of a tenant write at a time.
+
+    A chunk's handlers write one after the other in one transaction, so key order within each is not enough to keep
+    two members from waiting for each other crosswise.
+    """
+    await uow.execute("SELECT pg_advisory_xact_lock(hashtext('analytics.rollup'), hashtext($1))", str(uow.tenant_id))
+
+
 async def add(uow: UnitOfWork, sums: Sums) -> None:
-    """Add to the sums, rows in key order so that two writers never meet crosswise."""
+    """Add to the sums."""
     rows = sorted((place, value) for place, value in sums.items() if value)
     if not rows:
         return
+    await _one_writer(uow)
     await uow.execute(
         """
         INSERT INTO analytics.rollup AS r (measure, day, payer_id, carc, value)
@@ -46,6 +56,7 @@ async def read(uow: UnitOfWork, first: date | None, last: date | None, payer_id:
 
 async def note_first_answers(uow: UnitOfWork, claim_ids: Sequence[UUID]) -> set[UUID]:
     """Remember that these claims were answered; returns those whose answer this is the first of."""
+    await _one_writer(uow)
     rows = await uow.fetch(
         """
         INSERT INTO analytics.answered_claim (claim_id) SELECT DISTINCT claim_id FROM unnest($1::uuid[]) AS c (claim_id)
