@@ -23,7 +23,7 @@ _WRITING = """
 
 
 @pytest.mark.component
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_member_frozen_in_mid_chunk_and_thawed_changes_nothing(tmp_path: Path, calm: Ending) -> None:
     """Promise: a member that was given up, and works on with what it held, applies nothing twice and skips nothing."""

@@ -67,7 +67,7 @@ class Recorder:
 
 
 @pytest.mark.component
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tmp_path: Path) -> None:
     """Promise: an outage of PostgreSQL or Kafka costs refusals, never an acknowledged request nor a process."""

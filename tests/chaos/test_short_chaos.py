@@ -69,7 +69,7 @@ def _result(tmp_path: Path, **report: object) -> Result:
 
 
 @pytest.mark.component
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_nothing_is_lost_doubled_or_reordered_while_everything_is_killed(tmp_path: Path, calm: Ending) -> None:
     """Promise: whatever dies, every encounter ends to the cent as in a run in which nothing went wrong."""
