@@ -546,3 +546,10 @@ def test_structured_lines_are_readable_and_others_untouched() -> None:
     assert render_line(line) == "08:15:30.123 INFO ready port=8103"
     assert render_line("{broken") == "{broken"
     assert render_line("plain") == "plain"
+
+
+def test_two_fallback_ports_of_one_process_differ() -> None:
+    """Promise: no two servers of a stack are sent to the same port, though neither listens yet."""
+    occupied = choose_port(0)
+    first, second = choose_port(0, taken={occupied}), choose_port(0, taken={occupied})
+    assert len({occupied, first, second}) == 3

@@ -46,7 +46,7 @@ def choose_port(preferred: int, taken: Collection[int] = ()) -> int:
     first = os.getpid() * _TRIES
     for offset in range(_TRIES):
         port = _FALLBACK_PORTS[(first + offset) % len(_FALLBACK_PORTS)]
-        if port not in taken and is_free(port) and _reserve(port):
+        if port not in taken and port not in _reserved and is_free(port) and _reserve(port):
             return port
     raise OSError(f"no free TCP port found on the loopback interface in {_TRIES} tries")
 
