@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import socket
 import tempfile
 from collections.abc import Collection
@@ -43,9 +44,9 @@ def choose_port(preferred: int, taken: Collection[int] = ()) -> int:
     if preferred not in taken and is_free(preferred) and _reserve(preferred):
         return preferred
     # Below the range outgoing connections take theirs from: one of those could sit on a port before its server does.
-    first = os.getpid() * _TRIES
-    for offset in range(_TRIES):
-        port = _FALLBACK_PORTS[(first + offset) % len(_FALLBACK_PORTS)]
+    # Drawn, not counted up: a server's second port is often asked for as its first plus one.
+    for _ in range(_TRIES):
+        port = secrets.choice(_FALLBACK_PORTS)
         if port not in taken and port not in _reserved and is_free(port) and _reserve(port):
             return port
     raise OSError(f"no free TCP port found on the loopback interface in {_TRIES} tries")
