@@ -46,7 +46,7 @@ PAYER = "TESTPAY"
 DATE_OF_SERVICE = date(2026, 8, 3)
 BUSINESS_DATE = date(2026, 9, 30)
 ADDRESS = Address(line1="1 TEST WAY", city="TESTVILLE", state="MA", postal_code="021390001")
-PRICES = {"X0001": 10_000, "X0002": 2_500}
+PRICES = {"G0463": 10_000, "T1015": 2_500}
 
 
 class World:
@@ -153,7 +153,7 @@ class World:
                 date_of_service=on,
                 place_of_service="11",
                 diagnoses=["Z00.00"],
-                services=[EncounterService(code="X0001", units=1, diagnosis_pointers=[1])],
+                services=[EncounterService(code="G0463", units=1, diagnosis_pointers=[1])],
             ),
             depends_on,
             encounter_id,
@@ -162,7 +162,7 @@ class World:
     def coded(
         self,
         name: str,
-        codes: Sequence[str] = ("X0001", "X0002"),
+        codes: Sequence[str] = ("G0463", "T1015"),
         *,
         units: int = 1,
         version: int = 1,
@@ -190,7 +190,7 @@ class World:
         event = EncounterCoded(**values) if version == 1 else EncounterRecoded(reason="corrected", **values)
         return self.tell(event, depends_on, encounter_id)
 
-    def visit(self, name: str, codes: Sequence[str] = ("X0001", "X0002")) -> list[Received[Any]]:
+    def visit(self, name: str, codes: Sequence[str] = ("G0463", "T1015")) -> list[Received[Any]]:
         """A whole visit: patient, coverage, note and codes, each naming what it was decided on."""
         self.patient(name)
         coverage = self.coverage(name)

@@ -11,7 +11,7 @@ from revcycle_codes.facts import (
     facts_from_encounter_file,
     facts_hash,
 )
-from revcycle_codes.findings import RULES, Finding, Rule, Severity, finding_as_dict, has_errors
+from revcycle_codes.findings import RULES, Finding, Reason, Rule, Severity, finding_as_dict, has_errors, reasons
 from revcycle_codes.model import (
     CodesError,
     CodeSetRelease,
@@ -40,6 +40,7 @@ __all__ = [
     "LicenceClass",
     "LineFacts",
     "PatientFacts",
+    "Reason",
     "Resolution",
     "Rule",
     "Setting",
@@ -50,4 +51,5 @@ __all__ = [
     "finding_as_dict",
     "has_errors",
     "procedure_system",
+    "reasons",
 ]

@@ -1,5 +1,6 @@
 """Findings: what the edit rules say about an encounter or a claim, and the registry of the rules."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -41,6 +42,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     override_needs: str | None = None
 
 
+CATALOGUE_EDITION = "rule-catalogue-2026.11"
+"""The release that rules without a table of their own rest on: they change with the catalogue alone."""
+PROFESSIONAL_GUIDE = "005010X222A1"
+"""The implementation guide that the rules of form (counts, pointers, units) are taken from."""
+
 Check = Callable[["Context"], Iterator[Finding]]
 
 
@@ -54,6 +60,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     severity: str
     carc: str | None
     needs: str
+    edition: str
     check: Check
 
     @property
@@ -61,7 +68,14 @@ class Rule(Struct, frozen=True, kw_only=True):
         """The rule in full: the docstring of its check."""
         return (self.check.__doc__ or "").strip()
 
+    @property
+    def statement(self) -> str:
+        """The first sentence of the rule: what is right in general, without a code, a date or a person."""
+        text = " ".join(self.text.split())
+        return _SENTENCE_END.split(text, maxsplit=1)[0].removesuffix(".")
 
+
+_SENTENCE_END = re.compile(r"(?<=[a-z0-9)])\.(?= [A-Z])")
 RULES: dict[str, Rule] = {}
 
 
@@ -74,6 +88,7 @@ def rule(
     carc: str | None = None,
     needs: str = "facts",
     version: str = "1",
+    edition: str = CATALOGUE_EDITION,
 ) -> Callable[[Check], Check]:
     """Register a check in the catalogue. Checks run in the order of the catalogue, which is the order of import."""
 
@@ -81,7 +96,15 @@ def rule(
         if id in RULES:
             raise ValueError(f"rule {id} is registered twice")
         RULES[id] = Rule(
-            id=id, version=version, title=title, source=source, severity=severity, carc=carc, needs=needs, check=check
+            id=id,
+            version=version,
+            title=title,
+            source=source,
+            severity=severity,
+            carc=carc,
+            needs=needs,
+            edition=edition,
+            check=check,
         )
         return check
 
@@ -134,3 +157,36 @@ def finding_as_dict(finding: Finding) -> dict[str, object]:
     """A finding as JSON-ready values."""
     values: dict[str, object] = msgspec.to_builtins(finding)
     return values
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """Why something is held, fit to travel in the clear: no code, no date, no person.
+
+    `release` is the table the rule read, else the edition the rule itself belongs to; `expected` what is right in
+    general (the finding says it for the case at hand); `line_number` the first line concerned, from 1.
+    """
+
+    rule: str
+    rule_version: str
+    release: str
+    field: str
+    expected: str
+    line_number: int | None = None
+
+
+def reasons(findings: Iterable[Finding]) -> tuple[Reason, ...]:
+    """The findings that block billing, as reasons, in their order; equal ones are told once."""
+    told = dict.fromkeys(_reason(one) for one in findings if one.severity is Severity.ERROR)
+    return tuple(told)
+
+
+def _reason(finding: Finding) -> Reason:
+    entry = RULES[finding.rule]
+    return Reason(
+        rule=finding.rule,
+        rule_version=finding.rule_version,
+        release=finding.release or entry.edition,
+        field=finding.field,
+        expected=entry.statement,
+        line_number=finding.lines[0] if finding.lines else None,
+    )

@@ -64,13 +64,18 @@ class ClaimLine(Value):
 
 
 class HoldReason(Value):
-    """Why a claim is held: rule, the field it looks at, who can clear it, and what would be right. No patient data."""
+    """Why a claim is held: rule, the field it looks at, who can clear it, and what would be right. No patient data.
+
+    ``release`` names the code set, table or rule set that says so.
+    """
 
     rule: str
     field: str
     owner: str
     expected: str
     line_number: int | None = None
+    rule_version: str | None = None
+    release: str | None = None
 
 
 class LinePayment(Value):

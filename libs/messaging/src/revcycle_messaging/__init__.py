@@ -12,6 +12,7 @@ from revcycle_messaging.envelope import DependsOn, Envelope
 from revcycle_messaging.errors import (
     BadSeal,
     ConsumerStopped,
+    DatabaseBehind,
     DatabaseRefused,
     MessagingError,
     MissingKey,
@@ -32,6 +33,7 @@ __all__ = [
     "ConsumerSettings",
     "ConsumerStopped",
     "Database",
+    "DatabaseBehind",
     "DatabaseRefused",
     "DependsOn",
     "Envelope",

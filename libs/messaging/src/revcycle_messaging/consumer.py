@@ -8,8 +8,8 @@ see :mod:`revcycle_messaging.errors`.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from revcycle_messaging.errors import (
     ConsumerStopped,
     MissingKey,
     Retryable,
+    TookTooLong,
     Transient,
     reason_of,
 )
@@ -87,6 +88,7 @@ class Consumer:
         *,
         member: str = "1",
         settings: ConsumerSettings | None = None,
+        lock_chunk: Handler | None = None,
     ) -> None:
         self.name = name
         self.topics = sorted({contract.contract.topic for contract in handlers})
@@ -101,6 +103,7 @@ class Consumer:
         self._database = database
         self._transport = transport
         self._handlers = {contract.contract.type: handler for contract, handler in handlers.items()}
+        self._lock_chunk = lock_chunk
         self._now = now
         self._member = member
         self._settings = settings or ConsumerSettings()
@@ -192,8 +195,8 @@ class Consumer:
             raise Transient(f"nothing was fetched for {self._settings.stall_seconds:.0f} s although records are there")
 
     async def _wait_for_outbox(self) -> None:
-        """At the outbox bound nothing more is handled: what handlers emit would have no place."""
-        while self._database.outbox_rows >= self._database.outbox_bound and not self._stopping.is_set():
+        """At the outbox bound, or behind the topics, nothing more is handled: what handlers emit has no place."""
+        while not self._database.takes_writes and not self._stopping.is_set():
             self._turn()
             await self._pause(0.2)
 
@@ -277,7 +280,7 @@ class Consumer:
 
     async def _apply(self, tenant_id: UUID, items: Sequence[Item]) -> int:
         """One transaction: judge, handle what is fresh, park what is early. Returns how many were handled."""
-        async with self._database.unit_of_work(tenant_id) as uow:
+        async with _blaming_the_events(), self._database.unit_of_work(tenant_id) as uow:
             verdict = await streams.offer(uow, self.name, items)
             await streams.park(uow, self.name, verdict.early, "gap or behind an event that waits")
             handled = await self.handle(uow, verdict.fresh)
@@ -289,6 +292,8 @@ class Consumer:
     async def handle(self, uow: UnitOfWork, items: Sequence[Item]) -> int:
         """Hand fresh items to their handlers in chunks, never changing the order within a key; returns how many."""
         known = [item for item in items if item.envelope.type in self._handlers]
+        if self._lock_chunk is not None and known:
+            await self._lock_chunk(uow, [item.received or _open(item, self._database.keys) for item in known])
         for wave in _waves(known):
             for event_type, members in wave.items():
                 received = [item.received or _open(item, self._database.keys) for item in members]
@@ -364,7 +369,7 @@ class Consumer:
             limit -= 1
             head: Item | None = None
             try:
-                async with self._database.unit_of_work(tenant_id) as uow:
+                async with _blaming_the_events(), self._database.unit_of_work(tenant_id) as uow:
                     head = await parking.take_head(uow, self.name, topic, key, self._now())
                     if head is None:
                         return
@@ -380,6 +385,15 @@ class Consumer:
 
     async def _pause(self, seconds: float) -> None:
         await wait_for_event(self._stopping, seconds)
+
+
+@asynccontextmanager
+async def _blaming_the_events() -> AsyncIterator[None]:
+    """A chunk that runs into the statement timeout would do so for ever: halved, down to one event that is parked."""
+    try:
+        yield
+    except TookTooLong as failure:
+        raise Retryable(str(failure)) from None
 
 
 def _open(item: Item, keys: KeyRing) -> Received[Any]:

@@ -20,13 +20,14 @@ from revcycle_messaging import outbox
 from revcycle_messaging.cause import Cause
 from revcycle_messaging.crash_points import reach
 from revcycle_messaging.envelope import DependsOn
-from revcycle_messaging.errors import DatabaseRefused, OutboxFull, Transient
+from revcycle_messaging.errors import DatabaseBehind, DatabaseRefused, OutboxFull, TookTooLong, Transient
 from revcycle_messaging.keys import KeyRing
 
 JsonObject = Mapping[str, Any]
 
 # Classes of SQLSTATE that pass by themselves: connection, rollback (deadlock, serialization), resources, operator.
 _TRANSIENT_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+_STATEMENT_TIMEOUT: Final = "57014"
 _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
     "statement_timeout": "30000",
@@ -50,6 +51,8 @@ def translated_errors() -> Iterator[None]:
         raise Transient("database: its schema has changed") from None
     except asyncpg.PostgresError as error:
         sqlstate = error.sqlstate or "XX000"
+        if sqlstate == _STATEMENT_TIMEOUT:
+            raise TookTooLong(f"database: sqlstate={sqlstate}, a statement took longer than its limit") from None
         if sqlstate[:2] in _TRANSIENT_CLASSES:
             raise Transient(f"database: sqlstate={sqlstate}") from None
         raise DatabaseRefused(
@@ -236,6 +239,7 @@ class Database:
 
     Attributes:
         service: name of the service, the ``ce_source`` of its events.
+        refuses_because: why nothing may be written now (see :mod:`revcycle_messaging.restores`), or None.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]", url: str, service: str, keys: KeyRing) -> None:
@@ -246,6 +250,7 @@ class Database:
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self.outbox_bound = 200_000
         self.outbox_rows = 0
+        self.refuses_because: str | None = None
 
     @classmethod
     async def connect(
@@ -283,6 +288,17 @@ class Database:
         """Call ``listener`` after each commit that left work of a kind: ``outbox``, ``jobs`` or ``timers``."""
         self._listeners.setdefault(what, []).append(listener)
 
+    @property
+    def takes_writes(self) -> bool:
+        """Whether there is room in the outbox, as last measured, and the database is not behind its topics."""
+        return self.refuses_because is None and self.outbox_rows < self.outbox_bound
+
+    def check_writes(self) -> None:
+        """Raise DatabaseBehind or OutboxFull unless the database takes writes."""
+        if self.refuses_because is not None:
+            raise DatabaseBehind(self.refuses_because)
+        self.check_outbox_bound()
+
     def check_outbox_bound(self) -> None:
         """Raise OutboxFull when the outbox, as last measured by the relay, is at its bound."""
         if self.outbox_rows >= self.outbox_bound:
@@ -294,8 +310,11 @@ class Database:
 
         Raises:
             Transient: the database is away, a lock was not had in time, or two transactions met crosswise.
+            DatabaseBehind: nothing may be written (``refuses_because``); reading goes on.
             DatabaseRefused: a constraint or a permission.
         """
+        if self.refuses_because is not None and not read_only:
+            raise DatabaseBehind(self.refuses_because)
         uow: UnitOfWork | None = None
         with translated_errors():
             connection = await self._pool.acquire(timeout=15)

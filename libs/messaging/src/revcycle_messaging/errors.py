@@ -2,6 +2,8 @@
 
 MessagingError
 ├── Transient          infrastructure: pause and retry the chunk, never skip
+│   ├── TookTooLong    a statement ran into its limit: in a chunk, halve; a single event is parked
+│   └── DatabaseBehind the topics know more than the database: nothing is written until a person has healed it
 ├── Retryable          this event may work later: its key is parked with backoff, other keys go on
 ├── Permanent          this event can never work: dead letter, the key waits for a named person
 ├── DatabaseRefused    the database refused a statement (constraint, permission); carries no values
@@ -20,6 +22,14 @@ class MessagingError(Exception):
 
 class Transient(MessagingError):
     """Infrastructure is away or overloaded; the same work succeeds later."""
+
+
+class TookTooLong(Transient):
+    """A statement ran into ``statement_timeout``. The same chunk as a whole would meet it again and again."""
+
+
+class DatabaseBehind(Transient):
+    """The database is behind its own topics, as after a restore; the text says which command heals it."""
 
 
 class Retryable(MessagingError):

@@ -3,29 +3,43 @@
 Both keep the order within the key and the ids of the events, and leave a row in ``messaging.intervention`` per event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from revcycle_messaging.database import Database, translated_errors
 
 CHUNK: Final = 1000
+MONEY_EVENTS: Final = 10_000
 # The statements below are put together from constants only, hence their S608.
+_TYPE: Final = "substring(p.headers FROM 'ce_type:([^\\n]*)')"
+# What failed alike: ids and numbers in a reason make no group of their own.
+_FINGERPRINT: Final = f"""
+    left(md5(p.topic || '|' || {_TYPE} || '|' || p.state || '|'
+        || regexp_replace(p.reason, '[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|[0-9]+', '#', 'g')), 16)
+"""
 # A failure has been written down: dead, or waiting for its next try. Events that only wait behind it are not meant.
-_SELECTED: Final = """
+_SELECTED: Final = f"""
     p.consumer = $1 AND ($2::uuid IS NULL OR p.tenant_id = $2) AND ($3::text IS NULL OR p.topic = $3)
     AND ($4::text IS NULL OR p.key = $4) AND ($5::bigint IS NULL OR p.sequence = $5)
-    AND (p.state = 'dead' OR p.attempts > 0)
+    AND ($6::text IS NULL OR {_FINGERPRINT} = $6) AND (p.state = 'dead' OR p.attempts > 0)
 """
 _COUNT: Final = f"""
-    SELECT p.topic, substring(p.headers FROM 'ce_type:([^\\n]*)') AS event_type, p.state, p.reason,
+    SELECT {_FINGERPRINT} AS group, p.topic, {_TYPE} AS event_type, p.state, min(p.reason) AS reason,
         count(*) AS events, min(p.first_failed_at) AS oldest_at,
         sum((SELECT count(*) FROM messaging.parked_event AS b
             WHERE (b.consumer, b.tenant_id, b.topic, b.key) = (p.consumer, p.tenant_id, p.topic, p.key)
                 AND b.sequence > p.sequence))::bigint AS behind
     FROM messaging.parked_event AS p WHERE {_SELECTED}
-    GROUP BY 1, 2, 3, 4 ORDER BY count(*) DESC, 1, 2, 3, 4
+    GROUP BY 1, 2, 3, 4 ORDER BY count(*) DESC, 2, 3, 4, 1
+"""  # noqa: S608
+_MONEY: Final = f"""
+    SELECT coalesce(sum(greatest((clear ->> 'charge_cents')::bigint, (clear ->> 'paid_cents')::bigint,
+        (clear ->> 'amount_cents')::bigint)), 0)::bigint
+    FROM (SELECT convert_from(p.payload, 'UTF8')::jsonb AS clear FROM messaging.parked_event AS p
+        WHERE {_SELECTED} LIMIT $7) AS bounded
 """  # noqa: S608
 _REDRIVE: Final = f"""
     WITH picked AS (
@@ -38,7 +52,7 @@ _REDRIVE: Final = f"""
     )
     INSERT INTO messaging.intervention
         (consumer, tenant_id, topic, key, sequence, event_id, action, actor, reason, decided_at)
-    SELECT $1, tenant_id, topic, key, sequence, event_id, 'redrive', $6, $7, $8 FROM picked
+    SELECT $1, tenant_id, topic, key, sequence, event_id, 'redrive', $7, $8, $9 FROM picked
 """  # noqa: S608
 _LOCK_HEADS: Final = f"""
     SELECT p.tenant_id, p.topic, p.key, p.sequence FROM messaging.stream AS s
@@ -67,26 +81,40 @@ _DISCARD: Final = """
 """
 
 
+class Runner(Protocol):
+    """What runs the statements here: a connection, or a unit of work whose transaction holds everything together."""
+
+    async def fetch(self, sql: str, /, *args: Any) -> Sequence[Any]:
+        """All rows."""
+        ...
+
+    async def execute(self, sql: str, /, *args: Any) -> str:
+        """PostgreSQL's command tag."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which failed events of a consumer are meant; what is None is not narrowed."""
+    """Which failed events of a consumer are meant; what is None is not narrowed. ``group``: as counted."""
 
     consumer: str
     tenant_id: UUID | None = None
     topic: str | None = None
     key: str | None = None
     sequence: int | None = None
+    group: str | None = None
 
     @property
     def arguments(self) -> tuple[object, ...]:
         """As parameters of the statements here."""
-        return self.consumer, self.tenant_id, self.topic, self.key, self.sequence
+        return self.consumer, self.tenant_id, self.topic, self.key, self.sequence, self.group
 
 
 @dataclass(frozen=True, slots=True)
 class FailedGroup:
     """Failed events that failed alike. ``behind``: events of their keys that wait for them."""
 
+    group: str
     topic: str
     event_type: str
     state: str
@@ -96,11 +124,34 @@ class FailedGroup:
     oldest_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decides, why and when; written down with every event."""
+
+    actor: str
+    reason: str
+    now: datetime
+
+    def __post_init__(self) -> None:
+        if not self.actor.strip() or not self.reason.strip():
+            raise ValueError("say who decides (actor) and why (reason)")
+
+
 async def count_failed(database: Database, selection: Selection) -> list[FailedGroup]:
     """What a redrive or a discard of the selection would touch, largest group first."""
     async with database.connection() as connection:
-        rows = await connection.fetch(_COUNT, *selection.arguments)
-    return [FailedGroup(**row) for row in rows]
+        return await failed_groups(connection, selection)
+
+
+async def failed_groups(runner: Runner, selection: Selection) -> list[FailedGroup]:
+    """As :func:`count_failed`, within the runner's transaction."""
+    return [FailedGroup(**row) for row in await runner.fetch(_COUNT, *selection.arguments)]
+
+
+async def money_at_stake(runner: Runner, selection: Selection) -> int:
+    """Cents that the selected events carry in the clear (charge, payment or amount), of the first 10,000 of them."""
+    ((cents,),) = await runner.fetch(_MONEY, *selection.arguments, MONEY_EVENTS)
+    return int(cents)
 
 
 async def redrive(database: Database, selection: Selection, *, actor: str, reason: str, now: datetime) -> int:
@@ -111,14 +162,20 @@ async def redrive(database: Database, selection: Selection, *, actor: str, reaso
     Raises:
         ValueError: no actor or no reason.
     """
-    _require_named(actor, reason)
+    decision = Decision(actor, reason, now)
     total = 0
     while True:
         async with database.connection() as connection:
-            tag = await connection.execute(_REDRIVE, *selection.arguments, actor, reason, now)
-        total += _rows(tag)
-        if _rows(tag) < CHUNK:
+            done = await redrive_some(connection, selection, decision)
+        total += done
+        if done < CHUNK:
             return total
+
+
+async def redrive_some(runner: Runner, selection: Selection, decision: Decision) -> int:
+    """Let up to ``CHUNK`` of the selected events be tried again; returns how many."""
+    tag = await runner.execute(_REDRIVE, *selection.arguments, decision.actor, decision.reason, decision.now)
+    return int(tag.rpartition(" ")[2])
 
 
 async def discard(database: Database, selection: Selection, *, actor: str, reason: str, now: datetime) -> int:
@@ -129,27 +186,21 @@ async def discard(database: Database, selection: Selection, *, actor: str, reaso
     Raises:
         ValueError: no actor or no reason.
     """
-    _require_named(actor, reason)
+    decision = Decision(actor, reason, now)
     total = 0
     while True:
         with translated_errors():
             async with database.connection() as connection, connection.transaction():
-                heads = await connection.fetch(_LOCK_HEADS, *selection.arguments)
-                # A statement of its own: it sees what was parked while the lock was waited for.
-                await connection.execute(_DISCARD, selection.consumer, *_columns(heads), actor, reason, now)
-        total += len(heads)
-        if len(heads) < CHUNK:
+                done = await discard_some(connection, selection, decision)
+        total += done
+        if done < CHUNK:
             return total
 
 
-def _columns(heads: list[Any]) -> list[list[Any]]:
-    return [[head[name] for head in heads] for name in ("tenant_id", "topic", "key", "sequence")]
-
-
-def _require_named(actor: str, reason: str) -> None:
-    if not actor.strip() or not reason.strip():
-        raise ValueError("say who decides (actor) and why (reason)")
-
-
-def _rows(tag: str) -> int:
-    return int(tag.rpartition(" ")[2])
+async def discard_some(runner: Runner, selection: Selection, decision: Decision) -> int:
+    """Discard up to ``CHUNK`` of the selected events, in the runner's transaction; returns how many."""
+    heads = await runner.fetch(_LOCK_HEADS, *selection.arguments)
+    # A statement of its own: it sees what was parked while the lock was waited for.
+    columns = [[head[name] for head in heads] for name in ("tenant_id", "topic", "key", "sequence")]
+    await runner.execute(_DISCARD, selection.consumer, *columns, decision.actor, decision.reason, decision.now)
+    return len(heads)

@@ -5,7 +5,7 @@ that happens every relay of the service stands by.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -194,16 +194,21 @@ async def rebuild_topics(
     reason: str,
     now: datetime,
     folder: Path | None = None,
+    recreate: Callable[[], Awaitable[None]] | None = None,
     progress: Progress = lambda events: None,
 ) -> int:
     """Fill empty topics with everything the service ever published on them; returns how many events were sent.
 
     Per key the order is that of the first time; what is still in the outbox follows when the relays go on.
+    ``recreate`` makes the topics, empty, once the relays stand by: a topic made earlier would at once get what stands
+    in the outbox, before what was published long ago.
 
     Raises:
         RecoveryRefused: a topic is missing or not empty, a relay does not let go, or the broker did not take all.
     """
     async with relays_stopped(database, actor=actor, reason=reason, now=now):
+        if recreate is not None:
+            await recreate()
         ends = await transport.end_offsets(topics)
         missing = set(topics) - {topic for topic, _ in ends}
         used = {topic for (topic, _), end in ends.items() if end}
@@ -238,9 +243,12 @@ async def find_forks(
     last. Records whose seal does not hold are passed over.
     """
     heads: dict[tuple[UUID, str, str], Envelope] = {}
-    reader = await transport.reader(topics, tail_records)
+    ends = await transport.end_offsets(topics)
+    used = sorted({topic for (topic, _), end in ends.items() if end})
+    if not used:
+        return []
+    reader = await transport.reader(used, tail_records)
     try:
-        ends = await transport.end_offsets(topics)
         while any(position < ends.get(place, 0) for place, position in (await reader.positions()).items()):
             for record in await reader.fetch(CHUNK, 1.0):
                 envelope = _own_envelope(database, record)

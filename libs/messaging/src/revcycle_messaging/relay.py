@@ -10,7 +10,7 @@ import asyncio
 import logging
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -62,6 +62,9 @@ class _Round:
 class Relay:
     """Runs until cancelled; one per process, whoever gets the locks leads.
 
+    ``may_publish`` is asked at the begin of each leadership, so after every loss of the connection; what it raises ends
+    the leadership.
+
     Attributes:
         held_shards: the shards this relay leads now.
         published: records acknowledged and archived since the start.
@@ -73,11 +76,13 @@ class Relay:
         transport: Transport,
         now: Callable[[], datetime],
         settings: RelaySettings | None = None,
+        may_publish: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._database = database
         self._transport = transport
         self._now = now
         self._settings = settings or RelaySettings()
+        self._may_publish = may_publish
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._in_flight: deque[_Round] = deque()
@@ -124,6 +129,8 @@ class Relay:
                 await self._sleep(self._settings.leader_retry_seconds)
             if self._stopping.is_set():
                 return
+            if self._may_publish is not None:
+                await self._may_publish()
             producer = await self._transport.producer()
             try:
                 await self._carry(connection, producer)

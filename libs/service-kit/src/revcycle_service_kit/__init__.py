@@ -43,7 +43,7 @@ from revcycle_service_kit.problems import (
 )
 from revcycle_service_kit.program import main
 from revcycle_service_kit.settings import ServiceSettings
-from revcycle_service_kit.timers import DueTimer, TimerHandler
+from revcycle_service_kit.timers import DueTimer, TimerHandler, TimerKind
 
 __all__ = [
     "MIB",
@@ -80,6 +80,7 @@ __all__ = [
     "ServiceUnavailable",
     "SettableClock",
     "TimerHandler",
+    "TimerKind",
     "TokenKey",
     "TokenVerifier",
     "Unauthorized",

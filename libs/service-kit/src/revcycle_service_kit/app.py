@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from revcycle_messaging import DatabaseRefused, OutboxFull, Transient
+from revcycle_messaging import DatabaseBehind, DatabaseRefused, OutboxFull, Transient
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -16,7 +16,7 @@ from revcycle_service_kit.context import ServiceContext, ServiceParts
 from revcycle_service_kit.health import Health, health_router
 from revcycle_service_kit.json_rules import check_json_body
 from revcycle_service_kit.middleware import EdgeMiddleware
-from revcycle_service_kit.operations import operations_router
+from revcycle_service_kit.operations_api import operations_router
 from revcycle_service_kit.problems import (
     KNOWN_PROBLEMS,
     PROBLEM_JSON,
@@ -139,6 +139,8 @@ async def _answer_messaging(request: Request, failure: Exception) -> Response:
             retry_after_seconds=failure.retry_after_seconds,
             code="outbox_full",
         )
+    elif isinstance(failure, DatabaseBehind):
+        problem = ServiceUnavailable(str(failure), retry_after_seconds=10, code="database_behind")
     elif isinstance(failure, Transient):
         problem = ServiceUnavailable("a part this needs is away or overloaded; repeat the request", 2)
     elif isinstance(failure, DatabaseRefused) and failure.sqlstate == "23505":

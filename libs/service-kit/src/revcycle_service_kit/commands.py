@@ -61,10 +61,11 @@ async def run_command(
 
     Raises:
         OutboxFull: the outbox is at its bound (answered 503).
+        DatabaseBehind: the database was restored to the past (answered 503).
         BadRequest, Conflict, Unprocessable: rules of Idempotency-Key; and whatever the use case raises.
     """
     context = service_context(request)
-    context.database.check_outbox_bound()
+    context.database.check_writes()
     key = None if idempotency == "none" else read_key(request, required=idempotency == "required")
     keyed = keyed_request(request, caller.subject, key, await request.body()) if key else None
     cause = request_cause(request, caller)

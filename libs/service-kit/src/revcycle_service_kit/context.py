@@ -56,6 +56,8 @@ class ServiceParts:
         name: of the service, its consumer group and the source of its events.
         schema: its PostgreSQL schema.
         migrations: package with a ``versions`` folder, for example ``revcycle_claims.migrations``.
+        lock_chunk: called with everything of a chunk that has handlers, before the first of them: takes the locks
+            that several handlers share in one order, so that two members never meet crosswise.
         body_limits: exact path to bytes, where the limit of 1 MiB does not fit.
         log_keys: keys its log lines may carry beside the kit's.
         problems: its own problem codes, with what each means and what to do.
@@ -69,6 +71,7 @@ class ServiceParts:
     description: str = ""
     routers: Sequence[APIRouter] = ()
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
+    lock_chunk: Handler | None = None
     job_kinds: "Mapping[str, JobKind[Any, Any]]" = field(default_factory=dict)
     timers: "Mapping[str, TimerHandler]" = field(default_factory=dict)
     background: Sequence[Background] = ()

@@ -199,6 +199,8 @@ class JobWorker:
 
     async def _work_batch(self, name: str, kind: JobKind[Any, Any], tenant_id: UUID) -> int:
         now = self._clock.now()
+        # Taken before the claim: the whole batch shares one lease, and those whose turn comes last have least of it.
+        act_until = asyncio.get_running_loop().time() + kind.lease_seconds * 0.8
         try:
             jobs, prepared = await self._claim(name, kind, tenant_id, now)
         except Transient:
@@ -211,7 +213,7 @@ class JobWorker:
 
         async def one(item: Prepared) -> None:
             async with gate:
-                await self._act_and_settle(name, kind, tenant_id, item)
+                await self._act_and_settle(name, kind, tenant_id, item, act_until)
 
         await asyncio.gather(*(one(item) for item in prepared))
         return len(jobs)
@@ -248,14 +250,18 @@ class JobWorker:
             await _write(uow, [(job.job_id, job.attempts, JobResult.done()) for job in idle], now, kind.max_attempts)
         return jobs, prepared
 
-    async def _act_and_settle(self, name: str, kind: JobKind[Any, Any], tenant_id: UUID, prepared: Prepared) -> None:
+    async def _act_and_settle(
+        self, name: str, kind: JobKind[Any, Any], tenant_id: UUID, prepared: Prepared, act_until: float
+    ) -> None:
         """Act without a transaction, then commit what came of it. What fails in between leaves the lease to expire."""
         started_at = time.perf_counter()
         outcome: Any = None
         result: JobResult | None = None
         try:
             # Within the lease, or another worker might judge a job this one is still busy with.
-            async with asyncio.timeout(kind.lease_seconds * 0.8):
+            if asyncio.get_running_loop().time() >= act_until:
+                raise NotAttempted("its batch took the whole lease")
+            async with asyncio.timeout_at(act_until):
                 outcome = await kind.act(prepared)
         except NotAttempted as failure:
             result = JobResult.retry(f"not attempted: {str(failure)[:200]}")

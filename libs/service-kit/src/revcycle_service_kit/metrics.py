@@ -4,11 +4,30 @@ Labels hold names of routes, kinds and states: never ids, never tenants, never a
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_FIGURES: Final[Mapping[str, tuple[str, str]]] = {
+    "outbox_rows": ("outbox_rows", "Events not yet acknowledged by the broker"),
+    "outbox_bound": ("outbox_bound_rows", "At so many of them writes are refused"),
+    "outbox_oldest_age_seconds": ("outbox_oldest_age_seconds", "Age of the oldest such event"),
+    "relay_stopped": ("relay_stopped", "1 while the relays stand by"),
+    "leads_shards": ("relay_shards", "Shards of the outbox that this instance leads"),
+    "chunk_in_flight": ("chunk_in_flight_records", "Fetched, not yet committed"),
+    "lag": ("consumer_lag_records", "Records behind the end"),
+    "lag_seconds": ("consumer_lag_seconds", "Since when the oldest of them waits"),
+    "timers_due": ("timers_due", "Timers that are due and have not fired"),
+    "timers_oldest_due_seconds": ("timers_oldest_due_seconds", "Since when the oldest of them is due"),
+    "parked_keys": ("parked_keys", "Keys whose events wait"),
+    "parked_keys_oldest_age_seconds": ("parked_keys_oldest_age_seconds", "Since when the oldest of them waits"),
+    "dead_letters": ("dead_letters", "Events that wait for a named person"),
+    "dead_letters_oldest_age_seconds": ("dead_letters_oldest_age_seconds", "Since when the oldest of them waits"),
+    "quarantined": ("quarantined_records", "Records whose seal does not hold"),
+}
+"""Figure of :mod:`revcycle_service_kit.operations` to name and meaning of its gauge."""
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -26,16 +45,9 @@ class Metrics:
             registry=registry,
         )
         self.requests_in_work = Gauge("http_server_active_requests", "Requests in work", registry=registry)
-        self.outbox_rows = Gauge("revcycle_outbox_rows", "Events not yet acknowledged by the broker", registry=registry)
-        self.outbox_age_seconds = Gauge(
-            "revcycle_outbox_oldest_age_seconds", "Age of the oldest such event", registry=registry
-        )
-        self.consumer_lag = Gauge("revcycle_consumer_lag_records", "Records behind the end", registry=registry)
-        self.chunk_in_flight = Gauge(
-            "revcycle_chunk_in_flight_records", "Fetched, not yet committed", registry=registry
-        )
-        self.parked_keys = Gauge("revcycle_parked_keys", "Keys whose events wait", registry=registry)
-        self.dead_letters = Gauge("revcycle_dead_letters", "Events that wait for a named person", registry=registry)
+        self.figures = {
+            name: Gauge(f"revcycle_{metric}", text, registry=registry) for name, (metric, text) in _FIGURES.items()
+        }
         self.events = Gauge(
             "revcycle_events_since_start", "Events by what became of them", ("outcome",), registry=registry
         )
@@ -68,16 +80,8 @@ class Metrics:
 
     def note_messaging(self, figures: Mapping[str, float], jobs: Mapping[str, int]) -> None:
         """Take over what was measured about messaging, see :mod:`revcycle_service_kit.operations`."""
-        gauges = {
-            "outbox_rows": self.outbox_rows,
-            "outbox_oldest_age_seconds": self.outbox_age_seconds,
-            "lag": self.consumer_lag,
-            "chunk_in_flight": self.chunk_in_flight,
-            "parked_keys": self.parked_keys,
-            "dead_letters": self.dead_letters,
-        }
-        for name, gauge in gauges.items():
-            gauge.set(figures.get(name, 0))
+        for name, gauge in self.figures.items():
+            gauge.set(figures.get(name) or 0)
         for state in ("ready", "running", "unknown"):
             self.jobs.labels(state).set(jobs.get(state, 0))
 

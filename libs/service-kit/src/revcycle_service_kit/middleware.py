@@ -20,6 +20,8 @@ from revcycle_service_kit.ids import new_id
 from revcycle_service_kit.problems import Problem, ServiceUnavailable, problem_response
 
 DEFAULT_BODY_LIMIT: Final = 1 * MIB
+HEADER_LIMIT: Final = 32 * 1024
+"""Bytes of all headers together; the server itself gives up on a head that is twice as large and has no end yet."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # Probes must be answered when everything else is overloaded, and would drown the log.
@@ -107,6 +109,8 @@ class EdgeMiddleware:
         try:
             if self._in_work > self._context.settings.http_concurrency and exchange.path not in _QUIET:
                 raise ServiceUnavailable("too many requests are in work", retry_after_seconds=1, code="overloaded")
+            if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_LIMIT:
+                raise _HeadersTooLarge(f"the headers may have at most {HEADER_LIMIT} bytes together")
             limit = self._body_limits.get(exchange.path, DEFAULT_BODY_LIMIT)
             await self._app(exchange.scope, _limited(exchange.scope, receive, limit), send_marked)
         except Exception as failure:
@@ -149,6 +153,12 @@ class EdgeMiddleware:
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class _HeadersTooLarge(Problem):
+    status = 431
+    default_code = "headers_too_large"
+    title = "The request's headers are too large"
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:

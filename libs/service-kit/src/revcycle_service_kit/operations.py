@@ -1,14 +1,16 @@
 """What an operator wants to know about a service's messaging, measured in a handful of bounded queries."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from revcycle_messaging import Consumer, Database
 from revcycle_messaging.database import translated_errors
+from revcycle_messaging.transports import TopicPartition
 
-from revcycle_service_kit.auth import require
+from revcycle_service_kit.lag import LagClock
 
 if TYPE_CHECKING:
     from revcycle_service_kit.context import ServiceContext
@@ -18,11 +20,15 @@ _FIGURES: Final = """
     SELECT (SELECT count(*) FROM (SELECT 1 FROM messaging.outbox LIMIT $2) AS bounded) AS outbox_rows,
         (SELECT recorded_at FROM messaging.outbox ORDER BY seq LIMIT 1) AS outbox_oldest_at,
         (SELECT count(*) FROM messaging.stream WHERE consumer = $1 AND parked_since IS NOT NULL) AS parked_keys,
+        (SELECT min(parked_since) FROM messaging.stream
+            WHERE consumer = $1 AND parked_since IS NOT NULL) AS parked_oldest_at,
         (SELECT count(*) FROM messaging.parked_event WHERE consumer = $1 AND state = 'dead') AS dead_letters,
         (SELECT min(first_failed_at) FROM messaging.parked_event
             WHERE consumer = $1 AND state = 'dead') AS dead_letters_oldest_at,
         (SELECT count(*) FROM messaging.quarantine WHERE consumer = $1) AS quarantined,
-        (SELECT count(*) FROM messaging.timer WHERE due_at <= $3) AS timers_due
+        (SELECT count(*) FROM messaging.timer WHERE due_at <= $3) AS timers_due,
+        (SELECT min(due_at) FROM messaging.timer WHERE due_at <= $3) AS timers_oldest_due_at,
+        EXISTS (SELECT FROM messaging.relay_stop) AS relay_stopped
 """
 _JOBS: Final = """
     SELECT (SELECT count(*) FROM messaging.job WHERE state = 'ready') AS ready,
@@ -32,45 +38,80 @@ _JOBS: Final = """
 
 
 class MessagingFigures(BaseModel):
-    """The state of a service's messaging. ``lag`` is null while this instance belongs to no consumer group."""
+    """The state of a service's messaging; ages and lags in seconds, 0 when there is nothing to be old.
+
+    ``lag`` counts records and ``lag_seconds`` says since when the oldest of them waits, of the partitions this instance
+    holds; both are null while it belongs to no consumer group. ``refuses_because``: nothing is written or published.
+    """
 
     service: str
     instance: str
     measured_at: datetime
     outbox_rows: int
+    outbox_bound: int
     outbox_oldest_age_seconds: float
+    relay_stopped: bool
+    leads_shards: int
     chunk_in_flight: int
     lag: int | None
+    lag_seconds: float | None
     jobs: dict[str, int]
     timers_due: int
+    timers_oldest_due_seconds: float
     parked_keys: int
+    parked_keys_oldest_age_seconds: float
     dead_letters: int
     dead_letters_oldest_age_seconds: float
     quarantined: int
     stopped_because: str | None
-    leads_shards: int
+    refuses_because: str | None
 
 
-async def measure(context: "ServiceContext", consumer: Consumer | None, leads_shards: int = 0) -> MessagingFigures:
+@dataclass
+class Instance:
+    """What only the running process knows: its consumer, the shards it leads, since when it is behind."""
+
+    consumer: Consumer | None = None
+    leads_shards: int = 0
+    lag_clock: LagClock = field(default_factory=LagClock)
+
+    async def lag(self, now: datetime) -> Mapping[TopicPartition, tuple[int, float]] | None:
+        """Records and seconds behind per partition; None while it belongs to no group."""
+        client = self.consumer.client if self.consumer else None
+        if client is None:
+            return None
+        behind = await client.lag()
+        seconds = self.lag_clock.seconds(await client.positions(), behind, now)
+        return {place: (records, seconds[place]) for place, records in behind.items()}
+
+
+async def measure(context: "ServiceContext", instance: Instance) -> MessagingFigures:
     """Measure now. Raises Transient when the database is away."""
-    now = context.clock.now()
-    row, jobs = await _read(context.database, context.settings.service_name, now)
+    now, database, consumer = context.clock.now(), context.database, instance.consumer
+    row, jobs = await _read(database, context.settings.service_name, now)
+    lag = await instance.lag(now)
     return MessagingFigures(
         service=context.settings.service_name,
         instance=context.settings.instance,
         measured_at=now,
         outbox_rows=row["outbox_rows"],
+        outbox_bound=database.outbox_bound,
         outbox_oldest_age_seconds=_age(row["outbox_oldest_at"], now),
+        relay_stopped=row["relay_stopped"],
+        leads_shards=instance.leads_shards,
         chunk_in_flight=consumer.in_flight if consumer else 0,
-        lag=await _lag(consumer),
+        lag=None if lag is None else sum(records for records, _ in lag.values()),
+        lag_seconds=None if lag is None else max((seconds for _, seconds in lag.values()), default=0.0),
         jobs=jobs,
         timers_due=row["timers_due"],
+        timers_oldest_due_seconds=_age(row["timers_oldest_due_at"], now),
         parked_keys=row["parked_keys"],
+        parked_keys_oldest_age_seconds=_age(row["parked_oldest_at"], now),
         dead_letters=row["dead_letters"],
         dead_letters_oldest_age_seconds=_age(row["dead_letters_oldest_at"], now),
         quarantined=row["quarantined"],
         stopped_because=consumer.stopped_because if consumer else None,
-        leads_shards=leads_shards,
+        refuses_because=database.refuses_because,
     )
 
 
@@ -82,22 +123,5 @@ async def _read(database: Database, consumer: str, now: datetime) -> tuple[Any, 
     return row, jobs
 
 
-async def _lag(consumer: Consumer | None) -> int | None:
-    client = consumer.client if consumer else None
-    return None if client is None else sum((await client.lag()).values())
-
-
 def _age(moment: datetime | None, now: datetime) -> float:
     return 0.0 if moment is None else max(0.0, round((now - moment).total_seconds(), 3))
-
-
-operations_router = APIRouter(prefix="/v1/ops", tags=["operations"])
-
-
-@operations_router.get("/messaging", dependencies=[Depends(require("operator", "auditor"))])
-async def read_messaging(request: Request) -> MessagingFigures:
-    """Outbox, lag, open jobs, parked keys and dead letters of this service, measured now."""
-    runtime = request.app.state.runtime
-    consumer: Consumer | None = runtime.consumer if runtime else None
-    shards = len(runtime.relay.held_shards) if runtime and runtime.relay else 0
-    return await measure(request.app.state.context, consumer, shards)

@@ -198,6 +198,10 @@ KNOWN_PROBLEMS: Final[dict[str, str]] = {
     "unavailable": "A part this service needs is away or overloaded. Repeat after `Retry-After`; nothing was changed.",
     "overloaded": "Too many requests are in work. Repeat after `Retry-After`; nothing was changed.",
     "outbox_full": "Events wait to be published and their number is at its bound. Repeat after `Retry-After`.",
+    "database_behind": "The database was restored to the past: its topics know more than it does. Nothing is written "
+    "or published until a person has healed it with the command that `detail` names. Reading goes on.",
+    "headers_too_large": "The request's headers are larger than this door takes; send fewer or shorter ones.",
+    "nobody_named": "A named person decides. Get a token whose subject is your name.",
     "not_ready": "This instance takes no work now; `errors` names the checks that fail. Others may be ready.",
     "internal": "A fault of ours. The log has the details under `request_id`; nothing was changed.",
 }

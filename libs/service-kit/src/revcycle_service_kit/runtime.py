@@ -16,20 +16,25 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 from revcycle_events import REGISTRY
-from revcycle_messaging import Consumer, MessagingError, Relay, Transient
+from revcycle_messaging import Consumer, DatabaseBehind, MessagingError, Relay, Transient
+from revcycle_messaging.parking import dead_letter_topic
+from revcycle_messaging.restores import RestoreGuard
 from revcycle_messaging.waiting import wait_for_event
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from revcycle_service_kit.background import BackgroundWorker
 from revcycle_service_kit.context import ServiceContext, ServiceParts
 from revcycle_service_kit.health import Health
 from revcycle_service_kit.jobs import JobWorker
+from revcycle_service_kit.middleware import HEADER_LIMIT
 from revcycle_service_kit.migrations import MigrationError, require_head
-from revcycle_service_kit.operations import MessagingFigures, measure
+from revcycle_service_kit.operations import Instance, MessagingFigures, measure
 from revcycle_service_kit.timers import TimerWorker
 
 PROBE_SECONDS: Final = 1.0
 BROKER_PROBE_SECONDS: Final = 5.0
 MIGRATION_PROBE_SECONDS: Final = 30.0
+RESTORE_PROBE_SECONDS: Final = 2.0
 STALLED_SECONDS: Final = 120.0
 WORKERS: Final = frozenset({"consumer", "jobs", "timers", "background"})
 EVERYTHING: Final = frozenset({"api", "relay"}) | WORKERS
@@ -56,6 +61,31 @@ class _Server(uvicorn.Server):
         yield
 
 
+class BoundedHead(HttpToolsProtocol):
+    """uvicorn's fast parser with a limit on a head that does not end; it has none of its own."""
+
+    _head_bytes = 0
+    _in_head = True
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._head_bytes, self._in_head = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; the middleware judges it."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless a head has grown past the limit and has no end yet."""
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > 2 * HEADER_LIMIT and not self.transport.is_closing():
+                self.send_400_response("The request's headers are too large.")
+
+
 class ApiServer:
     """The HTTP door as a component; ``port`` is known once ``started``."""
 
@@ -68,6 +98,7 @@ class ApiServer:
             access_log=False,
             lifespan="off",
             server_header=False,
+            http=BoundedHead,
             # Longer than clients keep idle connections, or a request may meet a closing one.
             timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, int(drain_seconds * 0.8)),
@@ -97,6 +128,7 @@ class Runtime:
 
     Attributes:
         consumer, relay, jobs, timers: the parts that run here, else None.
+        instance: what operations ask of this process.
     """
 
     def __init__(
@@ -116,6 +148,10 @@ class Runtime:
         self.relay: Relay | None = None
         self.jobs: JobWorker | None = None
         self.timers: TimerWorker | None = None
+        self.instance = Instance()
+        self._guard: RestoreGuard | None = None
+        if run and settings.restore_check:
+            self._guard = RestoreGuard(context.database, context.transport, produced_topics(parts.name))
         if "api" in run:
             self._components["api"] = ApiServer(app, settings.http_host, settings.http_port, settings.drain_seconds)
         if "consumer" in run and parts.handlers:
@@ -126,10 +162,13 @@ class Runtime:
                 parts.handlers,
                 context.clock.now,
                 member=settings.instance,
+                lock_chunk=parts.lock_chunk,
             )
             self._components["consumer"] = self.consumer
+            self.instance.consumer = self.consumer
         if "relay" in run:
-            self.relay = Relay(context.database, context.transport, context.clock.now)
+            may_publish = self._guard.check if self._guard else None
+            self.relay = Relay(context.database, context.transport, context.clock.now, may_publish=may_publish)
             self._components["relay"] = self.relay
         if "jobs" in run and parts.job_kinds:
             self.jobs = JobWorker(
@@ -152,6 +191,10 @@ class Runtime:
             Transient: the database is away.
         """
         await require_head(self._context.database, self._parts.migrations)
+        if self._guard is not None:
+            self._tasks["restore guard"] = asyncio.create_task(
+                self._compare_for_ever(self._guard), name="restore guard"
+            )
         for name, component in self._components.items():
             self._tasks[name] = asyncio.create_task(self._supervise(name, component), name=name)
         self._tasks["probes"] = asyncio.create_task(self._probe_forever(), name="probes")
@@ -199,6 +242,21 @@ class Runtime:
             await wait_for_event(self._stopping, pause_seconds)
             pause_seconds = min(pause_seconds * 2, 15.0)
 
+    async def _compare_for_ever(self, guard: RestoreGuard) -> None:
+        """Nothing is written before the topics were compared with the database, and not while it is behind."""
+        told = ""
+        while not self._stopping.is_set():
+            try:
+                await guard.check()
+                told = ""
+            except DatabaseBehind as failure:
+                if str(failure) != told:
+                    told = str(failure)
+                    self._context.log.error("the database is behind its topics", reason=told)
+            except MessagingError as failure:
+                self._context.log.warning("topics not compared yet", reason=str(failure))
+            await wait_for_event(self._stopping, RESTORE_PROBE_SECONDS)
+
     # -- probes -----------------------------------------------------------------------------------------------------
 
     async def _probe_forever(self) -> None:
@@ -218,6 +276,7 @@ class Runtime:
             ("broker", BROKER_PROBE_SECONDS, self._check_broker),
             ("migrations", MIGRATION_PROBE_SECONDS, self._check_migrations),
             ("consumer", 0.0, self._check_consumer),
+            ("restore", 0.0, self._check_restore),
         ):
             why = await self._checked(name, every_seconds, check)
             self._context.metrics.ready.labels(name).set(0 if why else 1)
@@ -252,8 +311,8 @@ class Runtime:
             self._context.log.info(state, reason="; ".join(f"{name}: {why}" for name, why in failing.items()) or None)
 
     async def _check_database(self) -> str | None:
-        shards = len(self.relay.held_shards) if self.relay else 0
-        figures = await measure(self._context, self.consumer, shards)
+        shards = self.instance.leads_shards = len(self.relay.held_shards) if self.relay else 0
+        figures = await measure(self._context, self.instance)
         self._last_figures = figures
         numbers = {name: float(value) for name, value in figures.model_dump().items() if isinstance(value, int | float)}
         self._context.metrics.note_messaging(numbers, figures.jobs)
@@ -278,14 +337,14 @@ class Runtime:
         """A topic of each side this service talks to: enough to learn that the broker answers."""
         if self.consumer is not None:
             return self.consumer.topics[:1]
-        produced = [
-            c.contract.topic for name, c in REGISTRY.items() if name.startswith(f"revcycle.{self._parts.name}.")
-        ]
-        return produced[:1] or [next(iter(REGISTRY.values())).contract.topic]
+        return produced_topics(self._parts.name)[:1]
 
     async def _check_migrations(self) -> str | None:
         await require_head(self._context.database, self._parts.migrations)
         return None
+
+    async def _check_restore(self) -> str | None:
+        return self._context.database.refuses_because
 
     async def _check_consumer(self) -> str | None:
         if self.consumer is None:
@@ -309,6 +368,12 @@ class Runtime:
         if still_seconds > STALLED_SECONDS and lag != 0:
             return f"the poll loop has stood still for {int(still_seconds)} seconds"
         return None
+
+
+def produced_topics(service: str) -> list[str]:
+    """The topics a service writes: those of the contracts under its name, and that of its dead letters."""
+    own = {one.contract.topic for name, one in REGISTRY.items() if name.startswith(f"revcycle.{service}.")}
+    return [*sorted(own), dead_letter_topic(service)]
 
 
 def tune_collector() -> None:

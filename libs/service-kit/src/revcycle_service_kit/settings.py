@@ -19,6 +19,8 @@ class ServiceSettings(BaseSettings):
         business_date: pins the business date (demos); absent: the real one.
         drain_seconds: how long a terminated process may finish what it has in hand.
         drain_notice_seconds: how long it says "not ready" before it closes its port (for load balancers).
+        restore_check: compare the database with its own topics before anything is written. Off only where a fresh
+            database is to be filled from topics that are full already.
         http_concurrency: requests in work at once; more are answered 503.
     """
 
@@ -39,6 +41,7 @@ class ServiceSettings(BaseSettings):
     business_date: date | None = None
     log_format: Literal["json", "text"] = "json"
     ca_file: Path | None = None
+    restore_check: bool = True
     drain_seconds: float = Field(default=25, gt=0)
     drain_notice_seconds: float = Field(default=0, ge=0)
 

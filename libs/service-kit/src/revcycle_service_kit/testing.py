@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from revcycle_events import Event
 from revcycle_messaging import Cause, Database, Envelope, Received, Transport
 from revcycle_messaging.envelope import headers_from_kafka, headers_to_kafka
+from revcycle_messaging.restores import NOT_YET
 from revcycle_messaging.sealing import check_seal, open_event, seal_event
 from revcycle_messaging.testing import OTHER_TENANT, START, TENANT, make_cause, make_key_ring
 from revcycle_messaging.transports import OutgoingRecord
@@ -201,7 +202,7 @@ class ServiceUnderTest:
 
     async def _at_rest(self) -> bool:
         runtime = self.runtime
-        figures = await measure(self.context, runtime.consumer)
+        figures = await measure(self.context, runtime.instance)
         async with self.database.connection() as connection:
             jobs_due = await connection.fetchval(
                 "SELECT count(*) FROM messaging.job WHERE state = 'running' OR state = 'ready' AND run_at <= $1",
@@ -277,6 +278,10 @@ async def running_service(
     service = ServiceUnderTest(context, app, runtime, folder, made, broker)
     try:
         await runtime.start()
+        if run:
+            await eventually(
+                lambda: opened.takes_writes or opened.refuses_because != NOT_YET, what="the first comparison"
+            )
         yield service
     finally:
         await service.close()

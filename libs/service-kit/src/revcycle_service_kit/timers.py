@@ -1,7 +1,10 @@
 """Timers: something to do at a time. Only this worker fires them, never a consumer, so a replay fires none.
 
-Firing locks the rows, checks again that they are still due, takes them out and lets the handler decide as of
-``due_at``: whether a deadline was kept does not depend on when a worker came by.
+Firing locks what a timer is about, then the timers' own rows, checks again that they are still due, takes them out and
+lets the handler decide as of ``due_at``: whether a deadline was kept does not depend on when a worker came by.
+
+Whoever changes an aggregate holds its lock when it cancels its timer, so a timer's row comes after what it is about:
+a kind of timer that locks anything is a :class:`TimerKind`.
 """
 
 import asyncio
@@ -10,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import structlog
@@ -26,7 +29,21 @@ CHUNK: Final = 200
 POLL_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = (1, 5, 30, 120, 300)
 _REMEMBERED_FAILURES: Final = 10_000
+_LOOK: Final = """
+    SELECT aggregate, due_at, payload FROM messaging.timer
+    WHERE tenant_id = $1 AND name = $2 AND aggregate = ANY($3) AND due_at <= $4
+"""
+# Locked and checked again in one: a timer that was cancelled or moved meanwhile is passed over. A row somebody holds is
+# another worker's, or about to change; it is looked at again in the next round.
+_TAKE: Final = """
+    DELETE FROM messaging.timer WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM messaging.timer
+        WHERE tenant_id = $1 AND name = $2 AND aggregate = ANY($3) AND due_at <= $4
+        ORDER BY aggregate FOR UPDATE SKIP LOCKED))
+    RETURNING aggregate, due_at, payload
+"""
 Key = tuple[UUID, str, str]
+L = TypeVar("L")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,23 @@ class DueTimer:
 
 TimerHandler = Callable[[UnitOfWork, Sequence[DueTimer]], Awaitable[None]]
 """Decides about due timers of one tenant and one name; sets them again with ``uow.set_timer`` if need be."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerKind(Generic[L]):
+    """A handler in two steps, for timers about something that others lock before they cancel them.
+
+    Attributes:
+        lock: locks what the timers are about, and loads what ``fire`` decides from. Some may be cancelled by then.
+        fire: decides about those that are still due, with what ``lock`` returned.
+    """
+
+    lock: Callable[[UnitOfWork, Sequence[DueTimer]], Awaitable[L]]
+    fire: Callable[[UnitOfWork, Sequence[DueTimer], L], Awaitable[None]]
+
+    async def __call__(self, uow: UnitOfWork, due: Sequence[DueTimer]) -> None:
+        """Both steps, for timers that are locked already."""
+        await self.fire(uow, due, await self.lock(uow, due))
 
 
 def timer_cause(tenant_id: UUID, aggregate: str, name: str, due_at: datetime) -> Cause:
@@ -160,34 +194,34 @@ class TimerWorker:
         self._failures[tenant_id, aggregate, name] = (failures, time.monotonic() + pause)
 
     async def _fire(self, tenant_id: UUID, name: str, aggregates: Sequence[str]) -> int:
+        handler = self._handlers[name]
         async with self._database.unit_of_work(tenant_id) as uow:
-            # Locked and checked again in one: a timer that was cancelled or moved meanwhile is passed over.
-            rows = await uow.fetch(
-                """
-                DELETE FROM messaging.timer WHERE ctid = ANY(ARRAY(
-                    SELECT ctid FROM messaging.timer
-                    WHERE tenant_id = $1 AND name = $2 AND aggregate = ANY($3) AND due_at <= $4
-                    ORDER BY aggregate FOR UPDATE SKIP LOCKED))
-                RETURNING aggregate, due_at, payload
-                """,
-                tenant_id,
-                name,
-                list(aggregates),
-                self._clock.now(),
-            )
-            due = [
-                DueTimer(
-                    row["aggregate"],
-                    name,
-                    row["due_at"],
-                    row["payload"],
-                    timer_cause(tenant_id, row["aggregate"], name, row["due_at"]),
-                )
-                for row in sorted(rows, key=lambda row: (row["due_at"], row["aggregate"]))
-            ]
-            if due:
-                await self._handlers[name](uow, due)
+            if isinstance(handler, TimerKind):
+                found = await self._due(uow, _LOOK, name, aggregates)
+                locked = await handler.lock(uow, found) if found else None
+                due = await self._due(uow, _TAKE, name, [timer.aggregate for timer in found])
+                if due:
+                    await handler.fire(uow, due, locked)
+            else:
+                due = await self._due(uow, _TAKE, name, aggregates)
+                if due:
+                    await handler(uow, due)
         for timer in due:
             self._failures.pop((tenant_id, timer.aggregate, name), None)
         self._metrics.timers_fired.labels(name).inc(len(due))
         return len(due)
+
+    async def _due(self, uow: UnitOfWork, sql: str, name: str, aggregates: Sequence[str]) -> list[DueTimer]:
+        """The timers of these aggregates that are due now, by their time."""
+        tenant_id = uow.tenant_id
+        rows = await uow.fetch(sql, tenant_id, name, list(aggregates), self._clock.now())
+        return [
+            DueTimer(
+                row["aggregate"],
+                name,
+                row["due_at"],
+                row["payload"],
+                timer_cause(tenant_id, row["aggregate"], name, row["due_at"]),
+            )
+            for row in sorted(rows, key=lambda row: (row["due_at"], row["aggregate"]))
+        ]

@@ -3,6 +3,7 @@
 from revcycle_service_kit.program import main
 
 from revcycle_claims.bootstrap import build
+from revcycle_claims.settings import Settings
 
 if __name__ == "__main__":
-    main(build)
+    main(build, settings_class=Settings)

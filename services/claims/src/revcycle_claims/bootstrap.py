@@ -4,14 +4,24 @@ from functools import partial
 from typing import Final
 
 from revcycle_service_kit.context import ServiceContext, ServiceParts
+from revcycle_service_kit.timers import TimerKind
 
 from revcycle_claims.api import claims, money, tasks
 from revcycle_claims.consumers import handlers
+from revcycle_claims.rulebook import rulebook_of
 from revcycle_claims.use_cases.advance_claims import SWEEP_TIMER
 from revcycle_claims.use_cases.bill_claim import FILING_TIMER
+from revcycle_claims.use_cases.lock_chunk import lock_chunk
 from revcycle_claims.use_cases.match_deposits import ADVICE_TIMER, CASH_TIMER
-from revcycle_claims.use_cases.ring_timers import miss_advice, miss_money, warn_of_filing_deadlines
-from revcycle_claims.use_cases.sweep_claims import sweep_claims
+from revcycle_claims.use_cases.ring_timers import (
+    lock_advice,
+    lock_cash,
+    lock_claims_of,
+    miss_advice,
+    miss_money,
+    warn_of_filing_deadlines,
+)
+from revcycle_claims.use_cases.sweep_claims import lock_sweep, sweep_claims
 
 DESCRIPTION: Final = """
 Builds claims from coded encounters, holds or submits them, posts remittances and deposits to a double-entry ledger,
@@ -37,7 +47,7 @@ PROBLEMS: Final = {
 
 def build(context: ServiceContext) -> ServiceParts:
     """The parts of claims."""
-    business_day = context.clock.business_date
+    business_day, rulebook = context.clock.business_date, rulebook_of(context)
     return ServiceParts(
         name="claims",
         schema="claims",
@@ -45,13 +55,16 @@ def build(context: ServiceContext) -> ServiceParts:
         description=DESCRIPTION.strip(),
         migrations="revcycle_claims.migrations",
         routers=(claims.router, tasks.router, money.router),
-        handlers=handlers(business_day),
+        handlers=handlers(rulebook),
         timers={
-            FILING_TIMER: partial(warn_of_filing_deadlines, business_day),
-            ADVICE_TIMER: miss_money,
-            CASH_TIMER: miss_advice,
-            SWEEP_TIMER: partial(sweep_claims, business_day, context.clock.now),
+            FILING_TIMER: TimerKind(lock_claims_of, partial(warn_of_filing_deadlines, business_day)),
+            ADVICE_TIMER: TimerKind(lock_advice, miss_money),
+            CASH_TIMER: TimerKind(lock_cash, miss_advice),
+            SWEEP_TIMER: TimerKind(
+                partial(lock_sweep, rulebook, context.clock.now), partial(sweep_claims, context.clock.now)
+            ),
         },
+        lock_chunk=lock_chunk,
         body_limits={"/v1/fee-schedules": money.FEE_SCHEDULE_BYTES, "/v1/deposits": money.DEPOSIT_BYTES},
         problems=PROBLEMS,
     )

@@ -12,6 +12,8 @@ from revcycle_claims.bootstrap import build
 from revcycle_claims.consumers import handlers
 from revcycle_claims.domain.reference import Price
 from revcycle_claims.repositories.reference import write_fee_schedule
+from revcycle_claims.rulebook import rulebook_of
+from revcycle_claims.use_cases.lock_chunk import lock_chunk
 from revcycle_devstack.testing import PostgresServer
 from revcycle_messaging import Cause, Consumer, ConsumerSettings
 from revcycle_messaging.sealing import Received
@@ -21,7 +23,7 @@ from revcycle_service_kit.testing import OTHER_TENANT, TENANT, ServiceUnderTest,
 from revcycle_service_kit.timers import DueTimer
 
 BUSINESS_DATE = date(2026, 9, 30)
-PRICES = {"X0001": 10_000, "X0002": 2_500}
+PRICES = {"G0463": 10_000, "T1015": 2_500}
 
 
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
@@ -44,9 +46,10 @@ class Service:
             "claims",
             database,
             MemoryTransport(),
-            handlers(CLOCK.business_date),
+            handlers(rulebook_of(under_test.context)),
             CLOCK.now,
             settings=ConsumerSettings(dead_run=1000),
+            lock_chunk=lock_chunk,
         )
         self._offset = 0
 

@@ -44,7 +44,7 @@ async def test_a_rejected_claim_is_corrected_and_sent_as_a_new_one(ready, world)
     replaced = await submit(biller, claim_id, "7", "b")
     assert (replaced.status_code, replaced.json()["code"]) == (409, "rejected")
 
-    await ready.consume([world.coded("ann", ["X0001"], version=2)])
+    await ready.consume([world.coded("ann", ["G0463"], version=2)])
     assert (await biller.get(f"/v1/claims/{claim_id}")).json()["changed_since_submission"] is True
     sent = await submit(biller, claim_id, "1", "c")
     assert sent.status_code == 201, sent.text
@@ -70,7 +70,7 @@ async def test_a_denied_claim_is_replaced_with_the_payers_number(ready, world):
     await ready.consume([world.remittance("T1", [world.remitted("ann", denied)])])
     missing = await submit(biller, claim_id, "7", "a", confirm_unchanged=True)
     assert (missing.status_code, missing.json()["code"]) == (409, "payer_control_number_missing")
-    await ready.consume([world.acknowledged("ann"), world.coded("ann", ["X0001"], version=2)])
+    await ready.consume([world.acknowledged("ann"), world.coded("ann", ["G0463"], version=2)])
     new = await submit(biller, claim_id, "1", "b")
     assert (new.status_code, new.json()["code"]) == (409, "not_rejected")
     sent = (await submit(biller, claim_id, "7", "c")).json()
@@ -126,18 +126,34 @@ async def test_a_claim_held_by_hand_goes_out_when_released(ready, world):
     assert (await biller.post(f"/v1/claims/{claim_id}:hold", json={"reason": "late"})).status_code == 409
 
 
+async def test_a_claim_that_the_edits_hold_names_rule_version_and_release_until_it_is_recoded(ready, world):
+    """The claim, its event and its work item say which rule of which release holds it, and what would be right."""
+    await ready.consume(world.visit("ann", ["J1030"]))
+    claim_id, biller = world.claim_id("ann"), ready.client("biller")
+    held, unpriced = (await biller.get(f"/v1/claims/{claim_id}")).json()["holds"]
+    assert (held["rule"], held["rule_version"], held["release"]) == ("PX-01", "1", "demo-2026")
+    assert (unpriced["rule"], unpriced["rule_version"], unpriced["release"]) == ("no_price", "2", "build-claim.v2")
+    assert held["expected"] and held["owner"] == "coding"
+    [item] = (await biller.get("/v1/tasks?kind=claim_held")).json()["items"]
+    assert item["cause"] == "PX-01 version 1 (demo-2026), no_price version 2 (build-claim.v2)"
+    assert held["expected"] in item["remedy"]
+    await ready.consume([world.coded("ann", ["T1015"], version=2)])
+    claim = (await biller.get(f"/v1/claims/{claim_id}")).json()
+    assert (claim["state"], claim["holds"]) == ("submitted", [])
+
+
 async def test_a_price_that_comes_later_releases_the_claim(ready, world):
     """No price: held with rule, field and what would be right. A new fee schedule has it tried again."""
-    await ready.consume(world.visit("ann", ["X0009"]))
+    await ready.consume(world.visit("ann", ["G0101"]))
     claim_id, biller = world.claim_id("ann"), ready.client("biller")
     claim = (await biller.get(f"/v1/claims/{claim_id}")).json()
     assert [(item["rule"], item["field"], item["line_number"]) for item in claim["holds"]] == [
         ("no_price", "services[0].code", 1)
     ]
     rows = [
-        {"code": "X0009", "effective_from": "2026-01-01", "price_cents": 777},
-        {"code": "X0009", "effective_from": "2026-01-01", "price_cents": 0},
-        {"code": "X0009", "effective_from": "2026-02-01", "effective_to": "2026-01-01", "price_cents": 5},
+        {"code": "G0101", "effective_from": "2026-01-01", "price_cents": 777},
+        {"code": "G0101", "effective_from": "2026-01-01", "price_cents": 0},
+        {"code": "G0101", "effective_from": "2026-02-01", "effective_to": "2026-01-01", "price_cents": 5},
         {"code": "toolong", "effective_from": "yesterday", "price_cents": "5", "colour": "red"},
     ]
     answer = await ready.client("integration").post("/v1/fee-schedules", json={"name": "extra", "rows": rows})
@@ -284,7 +300,7 @@ async def test_the_same_remittance_is_posted_once(ready, world):
 
 async def test_recoding_after_submission_is_a_billers_decision(ready, world):
     await ready.consume(world.visit("a"))
-    await ready.consume([world.coded("a", ["X0001"], version=2)])
+    await ready.consume([world.coded("a", ["G0463"], version=2)])
     claim_id, biller = world.claim_id("a"), ready.client("biller")
     claim = (await biller.get(f"/v1/claims/{claim_id}")).json()
     assert (claim["charge_cents"], claim["coding_version"], claim["changed_since_submission"]) == (12_500, 1, True)

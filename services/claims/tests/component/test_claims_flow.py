@@ -178,7 +178,7 @@ async def test_the_whole_process_carries_a_visit_from_topic_to_topic(postgresql,
         log = [*world.visit("ann"), world.payer(), world.facility()]
         await service.feed([(item.event, item.cause) for item in log])
         await service.drain()
-        rows = [{"code": code, "effective_from": "2026-01-01", "price_cents": 5} for code in ("X0001", "X0002")]
+        rows = [{"code": code, "effective_from": "2026-01-01", "price_cents": 5} for code in ("G0463", "T1015")]
         answer = await service.client("integration").post("/v1/fee-schedules", json={"name": "standard", "rows": rows})
         assert answer.status_code == 201
         await eventually(lambda: service.published(ClaimSubmitted), what="a submission")

@@ -1,6 +1,7 @@
 """Building a claim: every rule holds by itself, all reasons are collected, and a decision can be taken again."""
 
 from datetime import date
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from revcycle_claims.domain.build_claim import BuildInputs, ClaimDraft, Held, bu
 from revcycle_claims.domain.claim import Claim
 from revcycle_claims.domain.decisions import make_decision, sha256_of
 from revcycle_claims.domain.reference import Facility, Payer, Price, find_price
+from revcycle_claims.domain.scrub import Scrub, Scrubber, scrub_facts
 from revcycle_claims.domain.slots import (
     CodingSlot,
     CoverageSlot,
@@ -41,8 +43,8 @@ def coverage(rank: int = 1, payer_id: str = "TESTPAY", **policy: Any) -> Coverag
 
 def coding(**changes: Any) -> CodingSlot:
     services = (
-        CodedService(line_number=1, code="X0001", units=2, diagnosis_pointers=[1]),
-        CodedService(line_number=2, code="X0002", units=1, diagnosis_pointers=[2, 1]),
+        CodedService(line_number=1, code="G0463", units=2, diagnosis_pointers=[1]),
+        CodedService(line_number=2, code="T1015", units=1, diagnosis_pointers=[2, 1]),
     )
     values = {
         "encounter_id": ENCOUNTER,
@@ -83,8 +85,8 @@ def patient(**changes: Any) -> PatientSlot:
 FACILITY = Facility(npi=NPI, name="SYNTHETIC CLINIC", tax_id="123456789", address=ADDRESS, time_zone="UTC")
 PAYER = Payer(payer_id="TESTPAY", name="SYNTHETIC PAYER", filing_limit_days=90)
 PRICES = (
-    Price(code="X0001", effective_from=date(2026, 1, 1), price_cents=10_000),
-    Price(code="X0002", effective_from=date(2026, 1, 1), price_cents=2_500),
+    Price(code="G0463", effective_from=date(2026, 1, 1), price_cents=10_000),
+    Price(code="T1015", effective_from=date(2026, 1, 1), price_cents=2_500),
 )
 
 
@@ -100,7 +102,17 @@ def inputs(**changes: Any) -> BuildInputs:
         "prices": PRICES,
         "business_date": date(2026, 9, 30),
     } | changes
+    values.setdefault("scrub", scrubbed(values["visit"], values["coding"], values["patient"]))
     return BuildInputs.model_validate(values)
+
+
+@cache
+def scrubber() -> Scrubber:
+    return Scrubber.open()
+
+
+def scrubbed(visited: Visit, coded: CodingSlot, person: PatientSlot) -> Scrub:
+    return scrubber().scrub(scrub_facts(visited, coded, person.details))
 
 
 def test_line_charges_are_price_times_units_and_sum_to_the_claim() -> None:
@@ -123,16 +135,18 @@ HELD = {
     "date_of_service_differs": {"coding": coding(date_of_service=date(2026, 8, 4))},
     "no_price": {"prices": PRICES[:1]},
     "past_filing_limit": {"business_date": date(2026, 11, 2)},
-    "no_lines": {"coding": coding(services=())},
+    "PX-00": {"coding": coding(services=())},
     "too_many_lines": {
         "coding": coding(services=[services[0].model_copy(update={"line_number": n}) for n in range(1, 52)])
     },
-    "units_not_positive": {"coding": coding(services=[services[0].model_copy(update={"units": 0})])},
+    "PX-01": {"coding": coding(services=[services[0].model_copy(update={"code": "J1030"})])},
+    "PX-11": {"coding": coding(services=[services[0].model_copy(update={"modifiers": ["26", "TC"]})])},
     "charge_not_positive": {"coding": coding(services=[services[0].model_copy(update={"units": -1})])},
-    "no_diagnoses": {"coding": coding(diagnoses=())},
-    "too_many_diagnoses": {"coding": coding(diagnoses=[f"X{n:02}.0" for n in range(13)])},
-    "duplicate_diagnosis": {"coding": coding(diagnoses=("Z00.00", "Z00.00"))},
-    "invalid_pointer": {"coding": coding(services=[services[0].model_copy(update={"diagnosis_pointers": [3]})])},
+    "DX-00": {"coding": coding(diagnoses=())},
+    "DX-01": {"coding": coding(diagnoses=("A99.99", "R05.9"))},
+    "DX-02": {"coding": coding(diagnoses=("E11", "R05.9"))},
+    "DX-08": {"coding": coding(diagnoses=("W19.XXXA", "S83.411A"))},
+    "PT-01": {"coding": coding(services=[services[0].model_copy(update={"diagnosis_pointers": [3]})])},
     "manual_hold": {"manual_hold": "waiting for a signature"},
 }
 
@@ -144,7 +158,25 @@ def test_each_rule_holds_the_claim(rule: str) -> None:
     assert isinstance(held, Held)
     reason = next(item for item in held.reasons if item.rule == rule)
     assert reason.owner in ("registration", "coding", "billing")
-    assert reason.expected and reason.field
+    assert reason.expected and reason.field and reason.rule_version and reason.release
+
+
+def test_a_code_edit_names_the_release_that_says_so() -> None:
+    """The hold carries rule, version and release; the finding in the decision says it for the case at hand."""
+    case = inputs(**HELD["PX-01"])
+    held = build_claim(case)
+    assert isinstance(held, Held)
+    reason = next(item for item in held.reasons if item.rule == "PX-01")
+    assert (reason.rule_version, reason.release, reason.line_number) == ("1", "demo-2026", 1)
+    finding = next(item for item in case.scrub.findings if item.rule == "PX-01")
+    assert "J1010" in finding.expected and finding.carc == "181"
+
+
+def test_a_warning_of_the_edits_holds_nothing_and_is_kept() -> None:
+    """Two diagnoses that exclude each other need a person's eye, not a person's permission."""
+    case = inputs(coding=coding(diagnoses=("R73.9", "E11.65")))
+    assert isinstance(build_claim(case), ClaimDraft)
+    assert [item.rule for item in case.scrub.findings if item.severity == "warning"].count("DX-07") == 1
 
 
 def test_all_reasons_are_collected_at_once() -> None:
@@ -166,7 +198,8 @@ def test_a_hold_says_nothing_about_the_patient() -> None:
     held = build_claim(inputs(**everything))
     assert isinstance(held, Held)
     text = " ".join(f"{item.rule} {item.field} {item.expected}" for item in held.reasons)
-    assert not any(secret in text for secret in ("TESTPERSON", "ANN", "M1", "X0001", "Z00", "2026", "MRN"))
+    secrets = ("TESTPERSON", "ANN", "M1", "G0463", "J1030", "Z00", "A99", "2026-", "MRN")
+    assert not any(secret in text for secret in secrets)
 
 
 def test_a_past_decision_gives_the_same_bytes_again() -> None:
@@ -188,15 +221,15 @@ def test_the_lowest_rank_in_force_is_billed() -> None:
 
 def test_prices_hold_from_the_first_day_to_the_day_before_the_last() -> None:
     """effective_to is exclusive; of several rows the latest start wins, a modifier's row before a plain one."""
-    old = Price(code="X0001", effective_from=date(2026, 1, 1), effective_to=date(2026, 3, 1), price_cents=1)
-    new = Price(code="X0001", effective_from=date(2026, 2, 1), price_cents=2)
-    special = Price(code="X0001", modifier="25", effective_from=date(2026, 1, 1), price_cents=3)
+    old = Price(code="G0463", effective_from=date(2026, 1, 1), effective_to=date(2026, 3, 1), price_cents=1)
+    new = Price(code="G0463", effective_from=date(2026, 2, 1), price_cents=2)
+    special = Price(code="G0463", modifier="25", effective_from=date(2026, 1, 1), price_cents=3)
     rows = (old, new, special)
-    assert find_price(rows, "X0001", (), date(2025, 12, 31)) is None
-    assert find_price(rows, "X0001", (), date(2026, 1, 31)) == old
-    assert find_price(rows, "X0001", (), date(2026, 2, 1)) == new
-    assert find_price(rows, "X0001", ("25",), date(2026, 2, 1)) == special
-    assert find_price((old,), "X0001", (), date(2026, 3, 1)) is None
+    assert find_price(rows, "G0463", (), date(2025, 12, 31)) is None
+    assert find_price(rows, "G0463", (), date(2026, 1, 31)) == old
+    assert find_price(rows, "G0463", (), date(2026, 2, 1)) == new
+    assert find_price(rows, "G0463", ("25",), date(2026, 2, 1)) == special
+    assert find_price((old,), "G0463", (), date(2026, 3, 1)) is None
 
 
 # --- advance ---------------------------------------------------------------------------------------------------
@@ -217,11 +250,16 @@ def candidate(**changes: Any) -> Candidate:
     return Candidate(**values)
 
 
+def scrub(one: Candidate) -> Scrub:
+    assert one.encounter.visit is not None and one.patient is not None
+    return scrubbed(one.encounter.visit, one.coding, one.patient)
+
+
 def test_what_has_not_arrived_is_a_state_not_an_error() -> None:
     """No encounter, no patient, an event not applied yet: each is waited for by name."""
     empty = EncounterSlot(encounter_id=ENCOUNTER)
-    assert advance(candidate(encounter=empty, patient=None), REFERENCE, {}) == Wait("encounter")
-    assert advance(candidate(patient=PatientSlot(patient_id=PATIENT)), REFERENCE, {}) == Wait("patient")
+    assert advance(candidate(encounter=empty, patient=None), REFERENCE, {}, scrub) == Wait("encounter")
+    assert advance(candidate(patient=PatientSlot(patient_id=PATIENT)), REFERENCE, {}, scrub) == Wait("patient")
 
 
 def test_no_coverage_and_coverage_not_here_yet_are_different() -> None:
@@ -229,21 +267,21 @@ def test_no_coverage_and_coverage_not_here_yet_are_different() -> None:
     topic, key = "revcycle.patients.v1", str(PATIENT)
     wanted = coding(prerequisites=(Prerequisite(topic, key, 17),))
     uncovered = candidate(coding=wanted, coverages=())
-    assert advance(uncovered, REFERENCE, {(topic, key): 16}) == Wait("coverage")
-    step = advance(uncovered, REFERENCE, {(topic, key): 17})
+    assert advance(uncovered, REFERENCE, {(topic, key): 16}, scrub) == Wait("coverage")
+    step = advance(uncovered, REFERENCE, {(topic, key): 17}, scrub)
     assert isinstance(step, Hold)
     assert [item.rule for item in step.held.reasons] == ["coverage_not_in_force"]
 
 
 def test_what_is_not_billed_is_closed() -> None:
-    assert advance(candidate(coding=coding(not_billable="no service")), REFERENCE, {}) == Close("not_billable")
+    assert advance(candidate(coding=coding(not_billable="no service")), REFERENCE, {}, scrub) == Close("not_billable")
     cancelled = EncounterSlot(encounter_id=ENCOUNTER, patient_id=PATIENT, visit=visit(), cancelled="error")
-    assert advance(candidate(encounter=cancelled), REFERENCE, {}) == Close("voided")
+    assert advance(candidate(encounter=cancelled), REFERENCE, {}, scrub) == Close("voided")
 
 
 def test_a_claim_that_has_gone_out_is_never_changed_by_itself() -> None:
     """The same content: nothing. Other content: a biller's decision."""
-    step = advance(candidate(), REFERENCE, {})
+    step = advance(candidate(), REFERENCE, {}, scrub)
     assert isinstance(step, Bill)
     sent = Claim(
         claim_id=UUID(int=3),
@@ -255,8 +293,8 @@ def test_a_claim_that_has_gone_out_is_never_changed_by_itself() -> None:
         submissions=1,
         draft_hash=sha256_of(step.draft),
     )
-    assert advance(candidate(claim=sent), REFERENCE, {}) is None
+    assert advance(candidate(claim=sent), REFERENCE, {}, scrub) is None
     recoded = coding(services=[services[0]], coding_version=2)
-    step = advance(candidate(claim=sent, coding=recoded), REFERENCE, {})
+    step = advance(candidate(claim=sent, coding=recoded), REFERENCE, {}, scrub)
     assert isinstance(step, Diverged)
     assert step.cause == "recoded_after_submission"

@@ -17,7 +17,11 @@ PROBLEMS = {
 def service_parts(context: ServiceContext) -> ServiceParts:
     """Coding follows the encounters' stream and answers its coders; the code sets are opened once per process."""
     settings = context.settings
-    opened = CodeSets.open(settings.code_sets_cache_dir if isinstance(settings, Settings) else None)
+    own = settings if isinstance(settings, Settings) else None
+    opened = CodeSets.open(
+        own.code_sets_cache_dir if own else None,
+        release_dirs=[own.code_releases_dir] if own and own.code_releases_dir else [],
+    )
     return ServiceParts(
         name="coding",
         schema="coding",

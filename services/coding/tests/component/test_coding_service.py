@@ -147,9 +147,14 @@ async def test_the_real_visits_are_coded_or_listed_with_reasons(service: Service
     )
     assert told(service) == {"EncounterCoded": 72, "CodingTaskOpened": 15}
     causes = Counter(each.event.cause for each in service.published(CodingTaskOpened))
-    assert causes == {"PX-01": 8, "DX-00, PT-01": 6, "DX-00, PT-01, PX-01": 1}
+    form = "DX-00 version 1 (005010X222A1), PT-01 version 1 (005010X222A1)"
+    ended = "PX-01 version 1 (demo-2026)"
+    assert causes == {ended: 8, form: 6, f"{form}, {ended}": 1}
     tasks = (await service.client("coder").get("/v1/coding-tasks", params={"state": "open"})).json()
     assert len(tasks["items"]) == 15 and all(each["rules"] for each in tasks["items"])
+    reasons = [reason for each in tasks["items"] for reason in each["reasons"]]
+    assert all(reason["rule_version"] and reason["release"] and reason["expected"] for reason in reasons)
+    assert {reason["rule"] for reason in reasons} == {rule for each in tasks["items"] for rule in each["rules"]}
 
 
 async def test_a_coded_encounter_names_what_it_rests_on(service: ServiceUnderTest) -> None:

@@ -88,7 +88,12 @@ def test_an_error_opens_one_worklist_item_that_names_rules_and_no_codes(code_set
     change = documented(code_sets, diagnoses=["A99.99"])
     assert told(change) == ["CodingTaskOpened"]
     assert "A99" not in change.events[0].model_dump_json()
-    assert change.task is not None and "DX-01" in change.task.rules
+    assert change.task is not None and change.task.rules == ("DX-01",)
+    [reason] = change.task.reasons
+    assert (reason.rule_version, reason.release, reason.field) == ("1", "FY2026-04", "diagnoses[0]")
+    opened = change.events[0]
+    assert opened.cause == "DX-01 version 1 (FY2026-04)"
+    assert opened.remedy.startswith(f"DX-01: {reason.expected}; ")
 
 
 def test_amended_text_with_the_same_codes_tells_nothing(code_sets: CodeSets) -> None:
@@ -126,6 +131,13 @@ def test_a_coder_corrects_and_finalises(code_sets: CodeSets) -> None:
     change = by_coder(documented(code_sets, diagnoses=[]), code_sets)
     assert told(change) == ["EncounterCoded", "CodingTaskResolved"]
     assert change.coding.finalised_by == "coder-1"
+
+
+def test_a_resolved_item_still_says_why_it_was_opened(code_sets: CodeSets) -> None:
+    known = documented(code_sets, diagnoses=["A99.99"])
+    resolved = by_coder(known, code_sets).tasks[-1]
+    assert resolved.resolution == "finalised"
+    assert known.task is not None and resolved.reasons == known.task.reasons != ()
 
 
 def test_a_coder_cannot_finalise_an_error(code_sets: CodeSets) -> None:

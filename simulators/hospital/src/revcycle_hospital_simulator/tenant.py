@@ -30,7 +30,7 @@ async def set_up_tenant(api: Api, payer_url: str | None, facilities: Iterable[Fa
     for payer_id, name in PAYER_NAMES.items():
         payer = {"name": name, "filing_limit_days": benefit_plan.filing_limit_days(payer_id)}
         await api.call("integration", "registration", "PUT", f"/v1/payers/{payer_id}", Body.of(payer))
-    await api.call("biller", "claims", "POST", "/v1/fee-schedules", Body.of(_schedule_body()))
+    await api.call("biller", "claims", "POST", "/v1/fee-schedules", Body.of(schedule_body()))
     if payer_url is None:
         return
     for payer_id in PAYER_NAMES:
@@ -65,7 +65,8 @@ def _facility_body(facility: Facility) -> JsonObject:
     }
 
 
-def _schedule_body() -> JsonObject:
+def schedule_body() -> JsonObject:
+    """The prices, as claims takes them in."""
     rows = [
         {
             "code": row.code,

@@ -120,9 +120,10 @@ def _read_arrival(log: RawLog, route: str, data: bytes) -> None:
     )
     component = isa[16][:1] or ":"
     starts = [place for place, part in enumerate(parts) if part[0] == "CLM"]
+    # An inquiry holds no claim: then the end of the interchange is the end of nothing.
     log.claims += [
         _claim(route, parts[start:end], component, digest)
-        for start, end in zip(starts, [*starts[1:], len(parts)], strict=True)
+        for start, end in zip(starts, [*starts[1:], len(parts)], strict=False)
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from revcycle_codes.context import Context
 from revcycle_codes.facts import LineFacts, Setting
-from revcycle_codes.findings import Finding, Severity, found, rule
+from revcycle_codes.findings import PROFESSIONAL_GUIDE, Finding, Severity, found, rule
 from revcycle_codes.model import CodeState, CodeSystem, Resolution
 
 MAX_DIAGNOSES = 12
@@ -65,6 +65,7 @@ def _not_loaded(
     source="ASC X12N 837P HI segment: 1 to 12 diagnoses, each once",
     severity="error",
     carc="16",
+    edition=PROFESSIONAL_GUIDE,
 )
 def diagnosis_list(context: Context) -> Iterator[Finding]:
     """An encounter has at least one diagnosis, a professional claim at most twelve, and none is listed twice."""
@@ -135,6 +136,7 @@ def diagnosis_specific(context: Context) -> Iterator[Finding]:
     source="ASC X12N 837P SV1: at least one line, positive units",
     severity="error",
     carc="16",
+    edition=PROFESSIONAL_GUIDE,
 )
 def service_lines(context: Context) -> Iterator[Finding]:
     """There is at least one service line, line numbers are unique, units are whole and between 1 and 9,999."""
@@ -164,6 +166,7 @@ def service_lines(context: Context) -> Iterator[Finding]:
     source="ASC X12N 837P SV107: 1 to 4 pointers into the claim's diagnoses",
     severity="error",
     carc="16",
+    edition=PROFESSIONAL_GUIDE,
 )
 def diagnosis_pointers(context: Context) -> Iterator[Finding]:
     """A professional line points to one to four different diagnoses of the encounter, counted from 1."""
@@ -303,6 +306,7 @@ def _modifier_combination(line: LineFacts, field: str) -> Iterator[Finding]:
     severity="error",
     carc="16",
     needs="place of service",
+    edition=PROFESSIONAL_GUIDE,
 )
 def place_of_service_known(context: Context) -> Iterator[Finding]:
     """A professional encounter names a place of service that is an assigned code; lines may name their own."""

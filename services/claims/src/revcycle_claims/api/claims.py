@@ -15,7 +15,8 @@ from revcycle_service_kit.problems import NotFound
 from revcycle_claims.api import models, reads
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.repositories import queries
-from revcycle_claims.use_cases.advance_claims import BusinessDay
+from revcycle_claims.rulebook import rulebook_of
+from revcycle_claims.use_cases.advance_claims import Rulebook
 from revcycle_claims.use_cases.hold_claim import hold_claim, release_claim
 from revcycle_claims.use_cases.submit_claim import SubmitClaim, submit_claim
 
@@ -24,12 +25,12 @@ Reader = Annotated[Caller, Depends(require("biller", "operator", "auditor", "int
 Biller = Annotated[Caller, Depends(require("biller"))]
 
 
-def business_day(request: Request) -> BusinessDay:
-    """The clock's business date, for use cases."""
-    return service_context(request).clock.business_date
+def rulebook(request: Request) -> Rulebook:
+    """What claims are judged by, for use cases."""
+    return rulebook_of(service_context(request))
 
 
-Day = Annotated[BusinessDay, Depends(business_day)]
+Rules = Annotated[Rulebook, Depends(rulebook)]
 
 
 @router.get("/claims", summary="Claims, by outcome, encounter or facility")
@@ -100,11 +101,13 @@ async def _and_show(act: Any, claim_id: UUID, status: int, uow: UnitOfWork, caus
 
 
 @router.post("/claims/{claim_id}:hold", summary="Keep a claim from going out", response_model=models.ClaimDetail)
-async def post_hold(request: Request, caller: Biller, claim_id: UUID, body: models.HoldRequest, day: Day) -> Response:
+async def post_hold(
+    request: Request, caller: Biller, claim_id: UUID, body: models.HoldRequest, rules: Rules
+) -> Response:
     """Only before submission; afterwards 409."""
 
     async def act(uow: UnitOfWork, cause: Cause) -> None:
-        await hold_claim(uow, day, claim_id, body.reason, cause)
+        await hold_claim(uow, rules, claim_id, body.reason, cause)
 
     return await run_command(request, caller, partial(_and_show, act, claim_id, 200))
 
@@ -112,11 +115,11 @@ async def post_hold(request: Request, caller: Biller, claim_id: UUID, body: mode
 @router.post(
     "/claims/{claim_id}:release", summary="Let a claim go that was held by hand", response_model=models.ClaimDetail
 )
-async def post_release(request: Request, caller: Biller, claim_id: UUID, day: Day) -> Response:
+async def post_release(request: Request, caller: Biller, claim_id: UUID, rules: Rules) -> Response:
     """Other holds stay; without any the claim goes out at once."""
 
     async def act(uow: UnitOfWork, cause: Cause) -> None:
-        await release_claim(uow, day, claim_id, cause)
+        await release_claim(uow, rules, claim_id, cause)
 
     return await run_command(request, caller, partial(_and_show, act, claim_id, 200))
 
@@ -128,7 +131,7 @@ async def post_release(request: Request, caller: Biller, claim_id: UUID, day: Da
     response_model=models.ClaimDetail,
 )
 async def post_submission(
-    request: Request, caller: Biller, claim_id: UUID, body: models.SubmissionRequest, day: Day
+    request: Request, caller: Biller, claim_id: UUID, body: models.SubmissionRequest, rules: Rules
 ) -> Response:
     """The claim is built anew from what is known now.
 
@@ -138,6 +141,6 @@ async def post_submission(
     command = SubmitClaim(claim_id, body.frequency, body.confirm_unchanged)
 
     async def act(uow: UnitOfWork, cause: Cause) -> None:
-        await submit_claim(uow, day, command, cause)
+        await submit_claim(uow, rules, command, cause)
 
     return await run_command(request, caller, partial(_and_show, act, claim_id, 201), idempotency="required")

@@ -81,13 +81,15 @@ class Line(BaseModel):
 
 
 class Hold(BaseModel):
-    """A reason why the claim may not go out."""
+    """A reason why the claim may not go out. `release`: the code set, table or rule set that says so."""
 
     rule: str
     field: str
     owner: str
     expected: str
     line_number: int | None
+    rule_version: str
+    release: str
 
 
 class Waiting(BaseModel):

@@ -44,6 +44,8 @@ async def claim_detail(uow: UnitOfWork, claim_id: UUID) -> models.ClaimDetail:
                 owner=item.owner,
                 expected=item.expected,
                 line_number=item.line_number,
+                rule_version=item.rule_version,
+                release=item.release,
             )
             for item in claim.holds
         ],

@@ -31,7 +31,7 @@ from revcycle_events import (
 )
 from revcycle_messaging import Received, UnitOfWork
 
-from revcycle_claims.use_cases.advance_claims import BusinessDay
+from revcycle_claims.use_cases.advance_claims import Rulebook
 from revcycle_claims.use_cases.post_remittances import post_remittances
 from revcycle_claims.use_cases.record_adjudications import record_adjudications
 from revcycle_claims.use_cases.record_facts import (
@@ -45,23 +45,23 @@ from revcycle_claims.use_cases.record_facts import (
 ClaimsHandler = Callable[[UnitOfWork, Sequence[Received[Any]]], Awaitable[None]]
 
 
-def handlers(business_day: BusinessDay) -> Mapping[type[Event], ClaimsHandler]:
+def handlers(rulebook: Rulebook) -> Mapping[type[Event], ClaimsHandler]:
     """Every contract this service consumes, with its handler."""
     by_handler: dict[ClaimsHandler, tuple[type[Event], ...]] = {
-        partial(record_patients, business_day): (
+        partial(record_patients, rulebook): (
             PatientRegistered,
             PatientUpdated,
             CoverageRecorded,
             CoverageCorrected,
             CoverageTerminated,
         ),
-        partial(record_encounters, business_day): (
+        partial(record_encounters, rulebook): (
             EncounterOpened,
             EncounterDocumented,
             DocumentationAmended,
             EncounterCancelled,
         ),
-        partial(record_codings, business_day): (EncounterCoded, EncounterRecoded, EncounterNotBillable),
+        partial(record_codings, rulebook): (EncounterCoded, EncounterRecoded, EncounterNotBillable),
         record_facilities: (FacilityRecorded,),
         record_payers: (PayerRecorded,),
         record_adjudications: (

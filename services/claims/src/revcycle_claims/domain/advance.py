@@ -1,6 +1,6 @@
 """The one decision that takes a claim forward, whichever event came last."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,6 +9,7 @@ from revcycle_claims.domain.build_claim import BuildInputs, ClaimDraft, Held, bu
 from revcycle_claims.domain.claim import Claim
 from revcycle_claims.domain.decisions import sha256_of
 from revcycle_claims.domain.reference import SELF_PAY, Facility, Payer, Price
+from revcycle_claims.domain.scrub import NOT_SCRUBBED, Scrub
 from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, EncounterSlot, PatientSlot, Prerequisite
 
 _WAIT_BY_TOPIC: Final = {"revcycle.patients.v1": "coverage", "revcycle.encounters.v1": "encounter"}
@@ -81,8 +82,13 @@ Step = Wait | Hold | Bill | Close | Diverged
 """What happens next. None stands for: nothing."""
 
 
-def advance(candidate: Candidate, reference: Reference, applied: Applied) -> Step | None:
-    """Decide the next step of a claim from all that is known, in whatever order it came."""
+def advance(
+    candidate: Candidate, reference: Reference, applied: Applied, scrub: Callable[[Candidate], Scrub]
+) -> Step | None:
+    """Decide the next step of a claim from all that is known, in whatever order it came.
+
+    ``scrub`` says what the edit rules make of it; it is asked only for a claim that could go out.
+    """
     if not candidate.claim.in_preparation:
         return _compare(candidate, reference)
     if candidate.coding.not_billable is not None:
@@ -92,12 +98,12 @@ def advance(candidate: Candidate, reference: Reference, applied: Applied) -> Ste
     waiting_for = _missing(candidate, applied)
     if waiting_for is not None:
         return Wait(waiting_for)
-    inputs = build_inputs(candidate, reference)
+    inputs = build_inputs(candidate, reference, scrub(candidate))
     built = build_claim(inputs)
     return Hold(inputs, built) if isinstance(built, Held) else Bill(inputs, built)
 
 
-def build_inputs(candidate: Candidate, reference: Reference) -> BuildInputs:
+def build_inputs(candidate: Candidate, reference: Reference, scrub: Scrub) -> BuildInputs:
     """The part of what is known that a claim is built from. The encounter is documented and the patient known."""
     visit, coding = candidate.encounter.visit, candidate.coding
     assert visit is not None and candidate.patient is not None, "the caller has seen to the prerequisites"
@@ -113,6 +119,7 @@ def build_inputs(candidate: Candidate, reference: Reference) -> BuildInputs:
         payers=tuple(reference.payers[payer_id] for payer_id in payer_ids if payer_id in reference.payers),
         prices=tuple(price for code in codes for price in reference.prices.get(code, ())),
         business_date=candidate.business_date,
+        scrub=scrub,
         manual_hold=candidate.claim.manual_hold,
     )
 
@@ -141,7 +148,7 @@ def _compare(candidate: Candidate, reference: Reference) -> Diverged | None:
         return Diverged("coded_not_billable", "void the claim (frequency 8), or reopen the coding")
     if candidate.encounter.visit is None or candidate.patient is None or candidate.patient.details is None:
         return None
-    built = build_claim(build_inputs(candidate, reference))
+    built = build_claim(build_inputs(candidate, reference, NOT_SCRUBBED))
     if isinstance(built, Held) and all(reason.rule == "past_filing_limit" for reason in built.reasons):
         return None  # The clock ran on, the claim that went out in time is not concerned.
     if isinstance(built, ClaimDraft) and sha256_of(built) == candidate.claim.draft_hash:

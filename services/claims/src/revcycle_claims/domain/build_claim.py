@@ -15,12 +15,12 @@ from revcycle_events import (
     Value,
 )
 
-from revcycle_claims.domain.holds import MAX_DIAGNOSES, MAX_LINES, MAX_POINTERS, Hold, hold
+from revcycle_claims.domain.holds import MAX_LINES, Hold, hold, scrub_hold
 from revcycle_claims.domain.reference import SELF_PAY, Facility, Payer, Price, find_price
+from revcycle_claims.domain.scrub import Scrub
 from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, PatientSlot, Visit, primary_coverage
 
 RULE_ID: Final = "build-claim"
-RULE_VERSION: Final = "1"
 
 
 class BuildInputs(Value):
@@ -35,6 +35,7 @@ class BuildInputs(Value):
     payers: tuple[Payer, ...]
     prices: tuple[Price, ...]
     business_date: date
+    scrub: Scrub
     manual_hold: str | None = None
 
 
@@ -95,7 +96,7 @@ def build_claim(inputs: BuildInputs) -> ClaimDraft | Held:
         *_setup_holds(inputs, coverage, payer),
         *_date_holds(inputs, deadline),
         *_patient_holds(inputs.patient.details, coverage),
-        *_diagnosis_holds(inputs.coding.diagnoses),
+        *(scrub_hold(reason) for reason in inputs.scrub.reasons),
         *_line_holds(inputs, lines),
         *([hold("manual_hold", "claim")] if inputs.manual_hold else []),
     )
@@ -200,43 +201,20 @@ def _patient_holds(details: PatientDetails | None, coverage: CoverageSlot | None
     return holds
 
 
-def _diagnosis_holds(diagnoses: tuple[str, ...]) -> list[Hold]:
-    holds = []
-    if not diagnoses:
-        holds.append(hold("no_diagnoses", "diagnoses"))
-    if len(diagnoses) > MAX_DIAGNOSES:
-        holds.append(hold("too_many_diagnoses", "diagnoses"))
-    if len(set(diagnoses)) < len(diagnoses):
-        holds.append(hold("duplicate_diagnosis", "diagnoses"))
-    return holds
-
-
 def _line_holds(inputs: BuildInputs, lines: tuple[DraftLine, ...]) -> list[Hold]:
     services = inputs.coding.services
     holds = []
-    if not services:
-        holds.append(hold("no_lines", "services"))
     if len(services) > MAX_LINES:
         holds.append(hold("too_many_lines", "services"))
     priced = {line.line_number: line for line in lines}
     for index, service in enumerate(services):
         field, number = f"services[{index}]", service.line_number
         line = priced.get(number)
-        if service.units < 1:
-            holds.append(hold("units_not_positive", f"{field}.units", number))
         if line is None:
             holds.append(hold("no_price", f"{field}.code", number))
         elif line.charge_cents <= 0:
             holds.append(hold("charge_not_positive", f"{field}.charge_cents", number))
-        if not _pointers_hold(service.diagnosis_pointers, len(inputs.coding.diagnoses)):
-            holds.append(hold("invalid_pointer", f"{field}.diagnosis_pointers", number))
     return holds
-
-
-def _pointers_hold(pointers: list[int], diagnosis_count: int) -> bool:
-    """Whether a line points at 1 to 4 different diagnoses that exist."""
-    in_range = all(1 <= pointer <= diagnosis_count for pointer in pointers)
-    return 1 <= len(pointers) <= MAX_POINTERS and in_range and len(set(pointers)) == len(pointers)
 
 
 def _billing_provider(facility: Facility) -> BillingProvider:

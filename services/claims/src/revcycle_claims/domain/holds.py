@@ -1,26 +1,33 @@
-"""The rules a claim must meet before it may go out: who can clear a hold, and what would be right.
+"""The billing rules a claim must meet before it may go out: who can clear a hold, and what would be right.
 
-Sources: X12 005010X222 as summed up in the domain rules (12 diagnoses, 4 pointers, 50 lines, NPI check digit), the
-payers' filing limits, and the tenant's own set-up.
+Sources: X12 005010X222 as summed up in the domain rules (50 lines, NPI check digit), the payers' filing limits, and
+the tenant's own set-up. Everything about codes, pointers and units is the scrub's (``domain.scrub``).
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-MAX_DIAGNOSES: Final = 12
-MAX_POINTERS: Final = 4
+from revcycle_claims.domain.scrub import ScrubReason
+
 MAX_LINES: Final = 50
+RULE_VERSION: Final = "2"
+RELEASE: Final = "build-claim.v2"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One reason why a claim may not go out. Carries no patient data."""
+    """One reason why a claim may not go out. Carries no patient data.
+
+    ``release`` is the table or rule set that says so; a code edit names its code-set release.
+    """
 
     rule: str
     field: str
     owner: str
     expected: str
     line_number: int | None = None
+    rule_version: str = RULE_VERSION
+    release: str = RELEASE
 
 
 RULES: Final[dict[str, tuple[str, str]]] = {
@@ -35,19 +42,26 @@ RULES: Final[dict[str, tuple[str, str]]] = {
     "no_price": ("billing", "a fee schedule row for the line's code that holds on the date of service"),
     "charge_not_positive": ("billing", "a charge above zero"),
     "past_filing_limit": ("billing", "a business date within the payer's filing limit, or proof of an exception"),
-    "no_lines": ("coding", "at least one service line"),
     "too_many_lines": ("coding", f"at most {MAX_LINES} service lines"),
-    "units_not_positive": ("coding", "one unit or more"),
-    "no_diagnoses": ("coding", "at least one diagnosis"),
-    "too_many_diagnoses": ("coding", f"at most {MAX_DIAGNOSES} diagnoses"),
-    "duplicate_diagnosis": ("coding", "each diagnosis once"),
-    "invalid_pointer": ("coding", f"1 to {MAX_POINTERS} different positions within the claim's diagnoses"),
     "manual_hold": ("billing", "a person who releases the claim"),
 }
-"""Rule id to (owner, what would be right). The version of the rules is ``build_claim.RULE_VERSION``."""
+"""Rule id to (owner, what would be right)."""
 
 
 def hold(rule: str, field: str, line_number: int | None = None) -> Hold:
     """A hold by a rule of the table, at a field."""
     owner, expected = RULES[rule]
     return Hold(rule, field, owner, expected, line_number)
+
+
+def scrub_hold(reason: ScrubReason) -> Hold:
+    """A hold by an edit rule; whoever coded clears it."""
+    return Hold(
+        rule=reason.rule,
+        field=reason.field,
+        owner="coding",
+        expected=reason.expected,
+        line_number=reason.line_number,
+        rule_version=reason.rule_version,
+        release=reason.release,
+    )

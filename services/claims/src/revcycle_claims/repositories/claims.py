@@ -117,6 +117,32 @@ async def lock_by_encounter(uow: UnitOfWork, encounter_ids: Iterable[UUID]) -> d
     return {(row["encounter_id"], row["billing_side"]): claim_of(row) for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class LockedClaim:
+    """A locked claim in few words. ``side``: encounter and billing side."""
+
+    claim_id: UUID
+    side: tuple[UUID, str]
+    in_preparation: bool
+
+
+async def lock_concerned(
+    uow: UnitOfWork, encounter_ids: Iterable[UUID], claim_ids: Iterable[UUID]
+) -> list[LockedClaim]:
+    """Lock claims of encounters and claims by id in one go, in the order of their ids."""
+    rows = await uow.fetch(
+        """
+        SELECT claim_id, encounter_id, billing_side, state IN ('waiting', 'held') AS in_preparation FROM claims.claim
+        WHERE encounter_id = ANY($1) OR claim_id = ANY($2) ORDER BY claim_id FOR UPDATE
+        """,
+        list(encounter_ids),
+        list(claim_ids),
+    )
+    return [
+        LockedClaim(row["claim_id"], (row["encounter_id"], row["billing_side"]), row["in_preparation"]) for row in rows
+    ]
+
+
 async def lock_claims(uow: UnitOfWork, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
     """Claims by id, locked in the order of their ids. Absent ones are looked for again after their turn has come."""
     wanted = list(claim_ids)

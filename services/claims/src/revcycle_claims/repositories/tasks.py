@@ -60,8 +60,20 @@ async def lock_task(uow: UnitOfWork, task_id: UUID) -> Task | None:
     return Task(**dict(row)) if row else None
 
 
+async def lock_remittance_tasks(uow: UnitOfWork, claim_ids: Iterable[UUID]) -> None:
+    """Lock the open work items on remittances of which something waits for these claims, in the order of their ids."""
+    await uow.execute(
+        """
+        SELECT 1 FROM claims.task WHERE state = 'open' AND subject_id IN (
+            SELECT remittance_id FROM claims.remitted_claim WHERE claim_id = ANY($1) AND state <> 'posted')
+        ORDER BY task_id FOR UPDATE
+        """,
+        list(claim_ids),
+    )
+
+
 async def write_tasks(uow: UnitOfWork, tasks: Sequence[Task]) -> None:
-    """Insert or replace work items."""
+    """Insert or replace work items, in the order of their ids."""
     await uow.execute(
         """
         INSERT INTO claims.task (task_id, kind, owner, cause, remedy, subject_type, subject_id, claim_id, due_date,
@@ -70,6 +82,7 @@ async def write_tasks(uow: UnitOfWork, tasks: Sequence[Task]) -> None:
             remedy text, subject_type text, subject_id uuid, claim_id uuid, due_date date,
             money_at_stake_cents bigint, opened_at timestamptz, state text, resolution text, resolved_by text,
             resolved_at timestamptz, version integer)
+        ORDER BY task_id
         ON CONFLICT (tenant_id, task_id) DO UPDATE SET cause = excluded.cause, remedy = excluded.remedy,
             owner = excluded.owner, money_at_stake_cents = excluded.money_at_stake_cents, state = excluded.state,
             resolution = excluded.resolution, resolved_by = excluded.resolved_by, resolved_at = excluded.resolved_at,

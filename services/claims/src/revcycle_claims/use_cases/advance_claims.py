@@ -1,19 +1,24 @@
 """Take claims forward after their facts changed: lock the anchors, decide in memory, write in bulk."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from revcycle_events import ClaimClosed, ClaimDrafted, ClaimHeld, HoldReason
+from revcycle_codes import EncounterFacts, facts_hash
+from revcycle_events import ClaimClosed, ClaimDrafted, ClaimHeld, HoldReason, PatientDetails
 from revcycle_messaging import Cause, DependsOn, Transient, UnitOfWork
 
 from revcycle_claims.domain import advance as steps
-from revcycle_claims.domain.build_claim import RULE_ID, RULE_VERSION, BuildInputs, ClaimDraft, Held
+from revcycle_claims.domain.build_claim import RULE_ID, BuildInputs, ClaimDraft, Held
 from revcycle_claims.domain.claim import ORIGINAL, Claim, Outcome, Preparation
 from revcycle_claims.domain.decisions import make_decision
-from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, EncounterSlot, PatientSlot
+from revcycle_claims.domain.holds import RULE_VERSION
+from revcycle_claims.domain.scrub import Scrub, Scrubber, scrub_facts
+from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, EncounterSlot, PatientSlot, Visit
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.repositories import reference as reference_rows
 from revcycle_claims.repositories import slots
@@ -25,6 +30,15 @@ S = TypeVar("S")
 BusinessDay = Callable[[str, datetime], date]
 """(IANA time zone, moment) to the business date there."""
 
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What a claim is judged by besides its facts: the calendar and the edit rules."""
+
+    business_day: BusinessDay
+    scrubber: Scrubber
+
+
 PATIENTS: Final = "revcycle.patients.v1"
 ENCOUNTERS: Final = "revcycle.encounters.v1"
 CODINGS: Final = "revcycle.codings.v1"
@@ -33,6 +47,7 @@ POLICY: Final = f"policy:{RULE_ID}"
 SWEEP_TIMER: Final = "sweep"
 WAITING_LONG: Final = "waiting_long"
 _DEFAULT_ZONE: Final = "UTC"
+NOTHING_NEW: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -40,7 +55,7 @@ class Workspace:
     """The slots and claims of a chunk, all locked, as its events have changed them so far."""
 
     uow: UnitOfWork
-    business_day: BusinessDay
+    rulebook: Rulebook
     reference: steps.Reference
     patients: dict[UUID, PatientSlot]
     encounters: dict[UUID, EncounterSlot]
@@ -51,6 +66,7 @@ class Workspace:
     applied: dict[tuple[str, str], int] = field(default_factory=dict)
     latest: datetime | None = None
     encounters_of: dict[UUID, list[UUID]] = field(default_factory=dict)
+    _scrubs: dict[str, Scrub] = field(default_factory=dict)
     _touched_coverages: dict[UUID, CoverageSlot] = field(default_factory=dict)
     _touched: dict[str, dict[UUID | slots.Side, None]] = field(default_factory=dict)
 
@@ -75,6 +91,40 @@ class Workspace:
         self.codings[side] = slot
         self._touched.setdefault("codings", {})[side] = None
 
+    async def scrub_ahead(
+        self,
+        *,
+        patients: Mapping[UUID, PatientDetails | None] = NOTHING_NEW,
+        visits: Mapping[UUID, Visit | None] = NOTHING_NEW,
+        codings: Mapping[slots.Side, CodingSlot] = NOTHING_NEW,
+    ) -> None:
+        """Run the edit rules over the claims in preparation as the coming events will leave them, in a thread.
+
+        What is not foreseen here (an event in the middle of a chunk) is scrubbed when it is asked for.
+        """
+        facts: dict[str, EncounterFacts] = {}
+        for side, coding in (self.codings | dict(codings)).items():
+            claim, slot = self.claims.get(side), self.encounters[side[0]]
+            visit = visits.get(side[0]) or slot.visit
+            if visit is None or coding.not_billable is not None or (claim and not claim.in_preparation):
+                continue
+            patient = self.patients.get(visit.patient_id)
+            details = patients.get(visit.patient_id) or (patient.details if patient else None)
+            one = scrub_facts(visit, coding, details)
+            facts[facts_hash(one)] = one
+        scrub = self.rulebook.scrubber.scrub
+        self._scrubs |= await asyncio.to_thread(lambda: {key: scrub(one) for key, one in facts.items()})
+
+    def scrub(self, candidate: steps.Candidate) -> Scrub:
+        """What the edit rules make of a claim whose encounter is documented."""
+        assert candidate.encounter.visit is not None, "the caller has seen to the prerequisites"
+        details = candidate.patient.details if candidate.patient else None
+        facts = scrub_facts(candidate.encounter.visit, candidate.coding, details)
+        key = facts_hash(facts)
+        if key not in self._scrubs:
+            self._scrubs[key] = self.rulebook.scrubber.scrub(facts)
+        return self._scrubs[key]
+
     def advance_patient(self, patient_id: UUID, cause: Cause) -> None:
         """Advance the claims in preparation of a patient."""
         for encounter_id in self.encounters_of.get(patient_id, ()):
@@ -96,7 +146,7 @@ class Workspace:
         self.latest = max(self.latest or cause.now, cause.now)
         claim = replace(self.claims[side], checked_at=cause.now, reference_seen=self.reference.version)
         candidate = self.candidate(claim, cause)
-        step = steps.advance(candidate, self.reference, self._applied(candidate))
+        step = steps.advance(candidate, self.reference, self._applied(candidate), self.scrub)
         self.claims[side] = self.changes.save(_take(self, claim, candidate, step, cause))
 
     def candidate(self, claim: Claim, cause: Cause) -> steps.Candidate:
@@ -112,7 +162,7 @@ class Workspace:
             encounter=encounter,
             patient=self.patients.get(patient_id) if patient_id else None,
             coverages=tuple(sorted(coverages, key=lambda item: str(item.coverage_id))),
-            business_date=self.business_day(zone, cause.now),
+            business_date=self.rulebook.business_day(zone, cause.now),
         )
 
     def _applied(self, candidate: steps.Candidate) -> steps.Applied:
@@ -164,7 +214,7 @@ def _pick(known: dict[Any, S], keys: Iterable[Any]) -> list[S]:
 
 async def open_workspace(
     uow: UnitOfWork,
-    business_day: BusinessDay,
+    rulebook: Rulebook,
     *,
     patient_ids: Iterable[UUID] = (),
     encounter_ids: Iterable[UUID] = (),
@@ -192,7 +242,7 @@ async def open_workspace(
     all_codes = {*codes, *(service.code for slot in codings.values() for service in slot.services)}
     return Workspace(
         uow=uow,
-        business_day=business_day,
+        rulebook=rulebook,
         reference=await reference_rows.load_reference(uow, all_codes),
         patients=patients,
         encounters=encounters,
@@ -327,6 +377,8 @@ def _hold(changes: Changes, claim: Claim, held: Held, cause: Cause) -> Claim:
                 owner=item.owner,
                 expected=item.expected,
                 line_number=item.line_number,
+                rule_version=item.rule_version,
+                release=item.release,
             )
             for item in held.reasons
         ]
@@ -342,7 +394,7 @@ def _hold(changes: Changes, claim: Claim, held: Held, cause: Cause) -> Claim:
 
 
 def _held_work(claim: Claim) -> Work:
-    rules = sorted({item.rule for item in claim.holds})
+    rules = sorted({f"{item.rule} version {item.rule_version} ({item.release})" for item in claim.holds})
     remedies = list(dict.fromkeys(f"{item.field}: {item.expected}" for item in claim.holds))
     return Work(
         kind="claim_held",

@@ -6,6 +6,7 @@ from revcycle_claims.domain.advance import Candidate, build_inputs
 from revcycle_claims.domain.build_claim import ClaimDraft, build_claim
 from revcycle_claims.domain.claim import Claim
 from revcycle_claims.domain.decisions import sha256_of
+from revcycle_claims.domain.scrub import NOT_SCRUBBED
 from revcycle_claims.repositories import reference, slots
 
 
@@ -29,5 +30,5 @@ async def changed_since_submission(uow: UnitOfWork, claim: Claim) -> bool:
         business_date=encounter.visit.date_of_service,
     )
     codes = {service.code for service in coding.services}
-    built = build_claim(build_inputs(candidate, await reference.load_reference(uow, codes)))
+    built = build_claim(build_inputs(candidate, await reference.load_reference(uow, codes), NOT_SCRUBBED))
     return not isinstance(built, ClaimDraft) or sha256_of(built) != claim.draft_hash

@@ -23,16 +23,18 @@ from revcycle_messaging import Received, UnitOfWork
 from revcycle_claims.domain.reference import Facility, Payer
 from revcycle_claims.domain.slots import CodingSlot, CoverageSlot, EncounterSlot, Prerequisite, Visit
 from revcycle_claims.repositories import reference, slots
-from revcycle_claims.use_cases.advance_claims import BusinessDay, new_claim, open_workspace, sweep_at_once
+from revcycle_claims.use_cases.advance_claims import Rulebook, new_claim, open_workspace, sweep_at_once
 
 Coverage = CoverageRecorded | CoverageCorrected | CoverageTerminated
 
 
-async def record_patients(business_day: BusinessDay, uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
+async def record_patients(rulebook: Rulebook, uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
     """Patients and coverages: their claims in preparation are advanced after each event."""
     patient_ids = {item.event.patient_id for item in received}
     encounter_ids = await _encounters_of(uow, patient_ids)
-    workspace = await open_workspace(uow, business_day, patient_ids=patient_ids, encounter_ids=encounter_ids)
+    workspace = await open_workspace(uow, rulebook, patient_ids=patient_ids, encounter_ids=encounter_ids)
+    told = [item.event for item in received if isinstance(item.event, PatientRegistered | PatientUpdated)]
+    await workspace.scrub_ahead(patients={event.patient_id: event.details for event in told})
     for item in received:
         event = item.event
         slot = workspace.patients[event.patient_id].model_copy(update={"sequence": item.envelope.sequence})
@@ -61,14 +63,16 @@ def _coverage_of(event: Coverage) -> CoverageSlot:
     )
 
 
-async def record_encounters(business_day: BusinessDay, uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
+async def record_encounters(rulebook: Rulebook, uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
     """Encounters: opened, documented, amended or cancelled."""
     workspace = await open_workspace(
         uow,
-        business_day,
+        rulebook,
         patient_ids={item.event.patient_id for item in received},
         encounter_ids={item.event.encounter_id for item in received},
     )
+    documented = [item.event for item in received if isinstance(item.event, EncounterDocumented | DocumentationAmended)]
+    await workspace.scrub_ahead(visits={event.encounter_id: _visit_of(event) for event in documented})
     for item in received:
         workspace.set_encounter(_encounter_after(workspace.encounters[item.event.encounter_id], item))
         workspace.advance_encounter(item.event.encounter_id, item.cause)
@@ -97,14 +101,15 @@ def _visit_of(event: EncounterDocumented | DocumentationAmended) -> Visit:
     )
 
 
-async def record_codings(business_day: BusinessDay, uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
+async def record_codings(rulebook: Rulebook, uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
     """Codings: the first one of a billing side brings its claim into being."""
     codes = {service.code for item in received for service in getattr(item.event, "services", ())}
     workspace = await open_workspace(
-        uow, business_day, encounter_ids={item.event.encounter_id for item in received}, codes=codes
+        uow, rulebook, encounter_ids={item.event.encounter_id for item in received}, codes=codes
     )
-    for item in received:
-        slot = _coding_of(item)
+    told = [(item, _coding_of(item)) for item in received]
+    await workspace.scrub_ahead(codings={(slot.encounter_id, slot.billing_side): slot for _, slot in told})
+    for item, slot in told:
         side = slot.encounter_id, slot.billing_side
         workspace.set_coding(slot)
         if side not in workspace.claims:

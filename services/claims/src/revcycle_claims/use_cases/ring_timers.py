@@ -1,10 +1,14 @@
-"""What timers do when they ring: lock, look again, decide as of the time they were due."""
+"""What timers do when they ring: lock what they are about, look again, decide as of the time they were due.
+
+Each comes in two steps, the locks first: whoever changes a claim or a trace number holds its lock when it cancels the
+timer, so the timer's own row is locked behind it.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from revcycle_messaging import Cause, UnitOfWork
+from revcycle_messaging import UnitOfWork
 from revcycle_service_kit.timers import DueTimer
 
 from revcycle_claims.domain.claim import Claim, Outcome, Preparation
@@ -13,13 +17,20 @@ from revcycle_claims.repositories import queries, reference
 from revcycle_claims.use_cases.advance_claims import BusinessDay
 from revcycle_claims.use_cases.bill_claim import FILING_TASK, FILING_WARNING_DAYS
 from revcycle_claims.use_cases.changes import Changes, Work
-from revcycle_claims.use_cases.match_deposits import open_clearing
+from revcycle_claims.use_cases.match_deposits import Clearing, open_clearing
 
 
-async def warn_of_filing_deadlines(business_day: BusinessDay, uow: UnitOfWork, due: Sequence[DueTimer]) -> None:
+async def lock_claims_of(uow: UnitOfWork, due: Sequence[DueTimer]) -> dict[UUID, Claim]:
+    """The claims that timers are about, locked."""
+    return await claim_rows.lock_claims(uow, [_subject(timer) for timer in due])
+
+
+async def warn_of_filing_deadlines(
+    business_day: BusinessDay, uow: UnitOfWork, due: Sequence[DueTimer], locked: dict[UUID, Claim]
+) -> None:
     """Claims still unsettled some days before the last day the payer takes them become work."""
     causes = {_subject(timer): timer.cause for timer in due}
-    claims = await claim_rows.lock_claims(uow, causes)
+    claims = {claim_id: claim for claim_id, claim in locked.items() if claim_id in causes}
     zones = await reference.time_zones(uow)
     changes = Changes(uow, claims)
     await changes.load_tasks(claims)
@@ -47,11 +58,15 @@ def _is_settled(claim: Claim) -> bool:
     return claim.outcome in (Outcome.PAID, Outcome.PARTLY_PAID, Outcome.DENIED)
 
 
-async def miss_money(uow: UnitOfWork, due: Sequence[DueTimer]) -> None:
+async def lock_advice(uow: UnitOfWork, due: Sequence[DueTimer]) -> Clearing:
+    """The trace numbers of remittances, locked, with what stands under them."""
+    return await open_clearing(Changes(uow), await queries.remittance_traces(uow, map(_subject, due)))
+
+
+async def miss_money(uow: UnitOfWork, due: Sequence[DueTimer], clearing: Clearing) -> None:
     """Remittances without a deposit for some days become work."""
     causes = {_subject(timer): timer.cause for timer in due}
-    changes = Changes(uow)
-    clearing = await open_clearing(changes, await queries.remittance_traces(uow, causes))
+    changes = clearing.changes
     paid = {deposit.remittance_id for deposits in clearing.deposits.values() for deposit in deposits}
     for remittance in (item for items in clearing.remittances.values() for item in items):
         cause = causes.get(remittance.remittance_id)
@@ -67,11 +82,15 @@ async def miss_money(uow: UnitOfWork, due: Sequence[DueTimer]) -> None:
     await changes.flush()
 
 
-async def miss_advice(uow: UnitOfWork, due: Sequence[DueTimer]) -> None:
+async def lock_cash(uow: UnitOfWork, due: Sequence[DueTimer]) -> Clearing:
+    """The trace numbers of deposits, locked, with what stands under them."""
+    return await open_clearing(Changes(uow), await queries.deposit_traces(uow, map(_subject, due)))
+
+
+async def miss_advice(uow: UnitOfWork, due: Sequence[DueTimer], clearing: Clearing) -> None:
     """Deposits without a remittance for some days become work."""
-    causes: dict[UUID, Cause] = {_subject(timer): timer.cause for timer in due}
-    changes = Changes(uow)
-    clearing = await open_clearing(changes, await queries.deposit_traces(uow, causes))
+    causes = {_subject(timer): timer.cause for timer in due}
+    changes = clearing.changes
     for deposit in (item for items in clearing.deposits.values() for item in items):
         cause = causes.get(deposit.deposit_id)
         if cause is not None and deposit.remittance_id is None:

@@ -14,7 +14,7 @@ from revcycle_claims.domain.resubmission import refuse_submission
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.repositories import ledger
 from revcycle_claims.use_cases.advance_claims import (
-    BusinessDay,
+    Rulebook,
     Workspace,
     open_workspace,
     prerequisites_of,
@@ -34,13 +34,13 @@ class SubmitClaim:
     confirm_unchanged: bool
 
 
-async def submit_claim(uow: UnitOfWork, business_day: BusinessDay, command: SubmitClaim, cause: Cause) -> None:
+async def submit_claim(uow: UnitOfWork, rulebook: Rulebook, command: SubmitClaim, cause: Cause) -> None:
     """Build the claim anew from what is known now and send it.
 
     Raises:
         NotFound: no such claim. Conflict: this claim cannot be sent so now. Unprocessable: it would be held.
     """
-    workspace, claim = await open_claim(uow, business_day, command.claim_id)
+    workspace, claim = await open_claim(uow, rulebook, command.claim_id)
     refusal = refuse_submission(claim, command.frequency)
     if refusal is not None:
         raise Conflict(refusal.detail, code=refusal.code)
@@ -73,18 +73,19 @@ async def submit_claim(uow: UnitOfWork, business_day: BusinessDay, command: Subm
     await workspace.flush()
 
 
-async def open_claim(uow: UnitOfWork, business_day: BusinessDay, claim_id: UUID) -> tuple[Workspace, Claim]:
+async def open_claim(uow: UnitOfWork, rulebook: Rulebook, claim_id: UUID) -> tuple[Workspace, Claim]:
     """One claim, locked with its anchors. Raises NotFound."""
     found = await claim_rows.read_claim(uow, claim_id)
     if found is None:
         raise NotFound("no claim has this id")
-    workspace = await open_workspace(uow, business_day, encounter_ids=[found.encounter_id])
+    workspace = await open_workspace(uow, rulebook, encounter_ids=[found.encounter_id])
+    await workspace.scrub_ahead()
     return workspace, workspace.claims[found.encounter_id, found.billing_side]
 
 
 def _build(workspace: Workspace, candidate: Candidate, frequency: str, cause: Cause) -> ClaimDraft:
     """The claim as it would go out now. Raises Unprocessable with every hold."""
-    inputs = build_inputs(candidate, workspace.reference)
+    inputs = build_inputs(candidate, workspace.reference, workspace.scrub(candidate))
     if frequency != ORIGINAL:
         # The limit for corrected claims is the payer's own and not that of the first filing.
         inputs = inputs.model_copy(update={"business_date": inputs.visit.date_of_service})

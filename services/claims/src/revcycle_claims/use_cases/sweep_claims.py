@@ -12,7 +12,7 @@ from revcycle_claims.domain.claim import Preparation
 from revcycle_claims.repositories import claims as claim_rows
 from revcycle_claims.use_cases.advance_claims import (
     WAITING_LONG,
-    BusinessDay,
+    Rulebook,
     Workspace,
     open_workspace,
     schedule_sweep,
@@ -27,31 +27,38 @@ LEFT_ALONE: Final = timedelta(minutes=1)
 ALARM_AFTER: Final = timedelta(days=1)
 
 
+async def lock_sweep(
+    rulebook: Rulebook, clock: Callable[[], datetime], uow: UnitOfWork, _due: Sequence[DueTimer]
+) -> Workspace | None:
+    """The claims to look at again, locked with their anchors; None when there are none."""
+    encounter_ids = await claim_rows.encounters_to_advance(uow, clock() - LEFT_ALONE, LIMIT)
+    return await open_workspace(uow, rulebook, encounter_ids=encounter_ids) if encounter_ids else None
+
+
 async def sweep_claims(
-    business_day: BusinessDay, clock: Callable[[], datetime], uow: UnitOfWork, due: Sequence[DueTimer]
+    clock: Callable[[], datetime], uow: UnitOfWork, due: Sequence[DueTimer], workspace: Workspace | None
 ) -> None:
-    """Advance claims again.
+    """Advance claims again, as of now: a sweep asks what is possible by now, no deadline hangs on when it was due.
 
     Here the consumer's own sequences count beside those of the slots: an event of a type that this version does not
     handle is applied by being passed over, and no slot knows of it.
     """
     now = clock()
-    encounter_ids = await claim_rows.encounters_to_advance(uow, now - LEFT_ALONE, LIMIT)
-    if not encounter_ids:
+    if workspace is None:
         if await claim_rows.any_waiting(uow):
             schedule_sweep(uow, now)
         return
-    workspace = await open_workspace(uow, business_day, encounter_ids=encounter_ids)
+    await workspace.scrub_ahead()
     wanted = [item for coding in workspace.codings.values() for item in coding.prerequisites]
     wanted += [item for encounter in workspace.encounters.values() for item in encounter.prerequisites]
     streams = {(item.topic, item.key) for item in wanted}
     workspace.applied = await uow.last_sequences("claims", sorted(streams))
     cause = replace(due[-1].cause, now=now)
-    for encounter_id in sorted(encounter_ids):
+    for encounter_id in sorted(workspace.encounters):
         workspace.advance_encounter(encounter_id, cause)
     _alarm(workspace, cause)
     await workspace.flush()
-    if len(encounter_ids) == LIMIT:
+    if len(workspace.encounters) == LIMIT:
         sweep_at_once(uow, now)
 
 

@@ -1,6 +1,7 @@
 """Request and response bodies of coding."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
@@ -218,6 +219,17 @@ class CodingView(BaseModel):
         )
 
 
+class ReasonView(BaseModel):
+    """Why a coder is needed: a rule with its version, the release that says so, and what is right in general."""
+
+    rule: str = Field(examples=["DX-01"])
+    rule_version: str = Field(examples=["1"])
+    release: str = Field(examples=["FY2026-04"])
+    field: str = Field(examples=["diagnoses[0]"])
+    expected: str
+    line_number: int | None
+
+
 class TaskView(BaseModel):
     """A worklist item: why a coder is needed, and who has it."""
 
@@ -226,6 +238,7 @@ class TaskView(BaseModel):
     billing_side: str
     kind: str = Field(description="correct_codes, documentation_amended or reopened")
     rules: list[str] = Field(description="The rules that found an error; the coding has the findings")
+    reasons: list[ReasonView] = Field(description="Each error with its rule, version and release")
     state: str = Field(description="open or resolved")
     opened_at: datetime
     claimed_by: str | None
@@ -244,6 +257,7 @@ class TaskView(BaseModel):
             billing_side=task.billing_side,
             kind=task.kind,
             rules=list(task.rules),
+            reasons=[ReasonView(**asdict(reason)) for reason in task.reasons],
             state="open" if task.resolved_at is None else "resolved",
             opened_at=task.opened_at,
             claimed_by=listed.claimed_by,

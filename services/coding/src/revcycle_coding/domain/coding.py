@@ -30,11 +30,12 @@ from revcycle_coding.domain.decision import (
     PROFESSIONAL,
     Decision,
     FindingRecord,
+    Reason,
     Service,
     Subject,
     check,
     decide,
-    errors,
+    reasons_of,
 )
 
 POLICY = f"policy:{AUTO_FINALISE}"
@@ -43,6 +44,8 @@ CANCELLED_POLICY = "policy:encounter-cancelled.v1"
 CodingState = Literal["open", "finalised", "not_billable", "cancelled"]
 TaskKind = Literal["correct_codes", "documentation_amended", "reopened"]
 
+_TOLD = 5
+"""Reasons that a work item's remedy spells out; the item itself lists all of them."""
 _REMEDIES: dict[TaskKind, str] = {
     "correct_codes": "correct what the findings name, then finalise",
     "documentation_amended": "compare the coding with the amended documentation, then finalise",
@@ -119,17 +122,22 @@ class Coding:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A worklist item: why a coder is needed. ``rules`` are the rules that found an error, without patient data."""
+    """A worklist item: why a coder is needed. ``reasons`` are the rules that found an error, without patient data."""
 
     id: UUID
     encounter_id: UUID
     billing_side: str
     kind: TaskKind
-    rules: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     opened_at: datetime
     resolved_at: datetime | None = None
     resolution: str | None = None
     resolved_by: str | None = None
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules behind the reasons, each once."""
+        return tuple(sorted({reason.rule for reason in self.reasons}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,19 +278,21 @@ def _coded_event(coding: Coding, decision: Decision, reason: str) -> Event:
 
 
 def _open_task(change: Change, kind: TaskKind, moment: Moment) -> Change:
-    """Open a worklist item, or keep the one that is open with the newest reasons."""
+    """Open a worklist item, or keep the one that is open with the newest reasons there are."""
     coding = change.coding
-    rules = tuple(sorted({str(finding["rule"]) for finding in errors(coding.findings)}))
+    reasons = reasons_of(coding.findings)
     if change.task is not None:
-        task = replace(change.task, rules=rules)
+        # Once corrected it waits for its coder to finalise: what it was opened for stays to be seen.
+        task = replace(change.task, reasons=reasons or change.task.reasons)
         return replace(change, task=task, tasks=(*change.tasks, task))
-    task = Task(moment.derive("task"), coding.encounter_id, coding.billing_side, kind, rules, moment.now)
+    task = Task(moment.derive("task"), coding.encounter_id, coding.billing_side, kind, reasons, moment.now)
+    rights = tuple(dict.fromkeys(f"{one.rule}: {one.expected}" for one in reasons))
     opened = CodingTaskOpened(
         task_id=task.id,
         kind=kind,
         owner="coder",
-        cause=", ".join(rules) or kind,
-        remedy=_REMEDIES[kind],
+        cause=", ".join(dict.fromkeys(map(str, reasons))) or kind,
+        remedy="; ".join((*rights[:_TOLD], _REMEDIES[kind])),
         encounter_id=coding.encounter_id,
     )
     return replace(change, task=task, tasks=(*change.tasks, task), events=(*change.events, opened))

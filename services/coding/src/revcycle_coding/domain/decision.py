@@ -13,7 +13,15 @@ from datetime import date
 from typing import TypeAlias
 
 import orjson
-from revcycle_codes import CodeSets, CodeSystem, EncounterFacts, LineFacts, check_encounter, finding_as_dict
+from revcycle_codes import (
+    RULES,
+    CodeSets,
+    CodeSystem,
+    EncounterFacts,
+    LineFacts,
+    check_encounter,
+    finding_as_dict,
+)
 
 FindingRecord: TypeAlias = dict[str, object]
 """A finding of ``revcycle_codes`` as JSON: rule, severity, field, message, expected, codes, lines, …"""
@@ -110,6 +118,44 @@ def check(subject: Subject, code_sets: CodeSets) -> tuple[FindingRecord, ...]:
     )
     found = [finding_as_dict(finding) for finding in check_encounter(facts, code_sets)]
     return tuple(found if subject.signed else [_UNSIGNED, *found])
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a coding is held, fit for a worklist: no code, no date, no person.
+
+    ``release`` is the code set or table that says so, else the edition of the rule; ``expected`` what is right in
+    general (the finding says it for the case at hand); ``line_number`` the first line concerned, from 1.
+    """
+
+    rule: str
+    rule_version: str
+    release: str
+    field: str
+    expected: str
+    line_number: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.rule} version {self.rule_version} ({self.release})"
+
+
+def reasons_of(findings: Sequence[FindingRecord]) -> tuple[Reason, ...]:
+    """The errors among findings as reasons, in their order, equal ones once."""
+    return tuple(dict.fromkeys(_reason(finding) for finding in errors(findings)))
+
+
+def _reason(finding: FindingRecord) -> Reason:
+    rule, lines = str(finding["rule"]), finding["lines"]
+    assert isinstance(lines, list | tuple), "written by finding_as_dict()"
+    known = RULES.get(rule)
+    return Reason(
+        rule=rule,
+        rule_version=str(finding["rule_version"]),
+        release=str(finding["release"] or (known.edition if known else AUTO_FINALISE)),
+        field=str(finding["field"]),
+        expected=known.statement if known else str(finding["expected"]),
+        line_number=lines[0] if lines else None,
+    )
 
 
 def errors(findings: Sequence[FindingRecord]) -> list[FindingRecord]:

@@ -11,12 +11,13 @@ from uuid import UUID
 from revcycle_messaging import UnitOfWork
 
 from revcycle_coding.domain.coding import Task
+from revcycle_coding.domain.decision import Reason
 from revcycle_coding.repositories.rows import as_json, columns
 
 if TYPE_CHECKING:
     import asyncpg
 
-_STORED = "id, encounter_id, billing_side, kind, rules, opened_at, resolved_at, resolution, resolved_by"
+_STORED = "id, encounter_id, billing_side, kind, rules, reasons, opened_at, resolved_at, resolution, resolved_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def _task(row: "asyncpg.Record") -> Task:
         encounter_id=row["encounter_id"],
         billing_side=row["billing_side"],
         kind=row["kind"],
-        rules=tuple(row["rules"]),
+        reasons=tuple(Reason(**reason) for reason in row["reasons"]),
         opened_at=row["opened_at"],
         resolved_at=row["resolved_at"],
         resolution=row["resolution"],
@@ -69,6 +70,7 @@ async def store(uow: UnitOfWork, tasks: Sequence[Task]) -> None:
             task.billing_side,
             task.kind,
             as_json(task.rules),
+            as_json(task.reasons),
             task.opened_at,
             task.resolved_at,
             task.resolution,
@@ -79,14 +81,15 @@ async def store(uow: UnitOfWork, tasks: Sequence[Task]) -> None:
     await uow.execute(
         f"""
         INSERT INTO coding.task ({_STORED})
-        SELECT id, encounter_id, billing_side, kind, rules::jsonb, opened_at, resolved_at, resolution, resolved_by
-        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                    $7::timestamptz[], $8::text[], $9::text[]) AS u ({_STORED})
+        SELECT id, encounter_id, billing_side, kind, rules::jsonb, reasons::jsonb, opened_at, resolved_at, resolution,
+            resolved_by
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                    $8::timestamptz[], $9::text[], $10::text[]) AS u ({_STORED})
         ON CONFLICT (tenant_id, id) DO UPDATE SET
-            rules = excluded.rules, resolved_at = excluded.resolved_at, resolution = excluded.resolution,
-            resolved_by = excluded.resolved_by
+            rules = excluded.rules, reasons = excluded.reasons,
+            resolved_at = excluded.resolved_at, resolution = excluded.resolution, resolved_by = excluded.resolved_by
         """,
-        *columns(rows, 9),
+        *columns(rows, 10),
     )
 
 
