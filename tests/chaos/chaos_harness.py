@@ -2,24 +2,27 @@
 
 import asyncio
 import json
-import os
 import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import httpx
+from chaos_equipment import PLAIN, RESTART_SECONDS_MAX, Equipment, clock_file
 from chaos_nemesis import Nemesis
-from chaos_schedule import Action
+from chaos_schedule import Action, Targets
+from chaos_tools import Filler, Toxiproxy, set_clock
 from revcycle_checker import Report, run_check
-from revcycle_cli.commands.load import api_of
+from revcycle_cli.commands.load import ROLES, services_of
 from revcycle_cli.stack import check_inputs
-from revcycle_devstack.connections import connect_to
+from revcycle_devstack import DEVELOPMENT_TENANT, SERVICES
+from revcycle_devstack.connections import RunningStack, connect_to
 from revcycle_devstack.layout import StateLayout
 from revcycle_devstack.plan import PAYER_PROCESS, StackOptions
 from revcycle_devstack.stack import Stack
@@ -34,17 +37,23 @@ from revcycle_hospital_simulator import (
     write_truth,
 )
 from revcycle_hospital_simulator.watch import Calm
+from revcycle_service_kit.auth import ensure_development_key, issue_token
 
 BUSINESS_DATE: Final = date(2026, 9, 30)
 SEED: Final = 1
 ENCOUNTERS: Final = 100
 """Of the tests, which share one calm run."""
-_LONG: Final = bool(os.environ.get("REVCYCLE_CHAOS_LONG"))
-FROZEN_SECONDS: Final = 60.0 if _LONG else 15.0
-OUTAGE_SECONDS: Final = 60.0 if _LONG else 10.0
 INSTANCES: Final = 2
 FILES_PER_REQUEST: Final = 5
 ORDER_INVARIANTS: Final = ("E3",)
+
+_TOKENS_VALID_SINCE: Final = timedelta(hours=2)
+_TOKEN_SECONDS: Final = 14 * 3600
+
+_PUBLISHED: Final = """
+    SELECT topic, key, max(sequence) AS last, count(DISTINCT sequence) AS events FROM messaging.archive GROUP BY 1, 2
+"""
+_APPLIED: Final = "SELECT topic, key, max(last_sequence) AS last FROM messaging.stream GROUP BY 1, 2"
 
 # Shorter than a freeze: a request that meets a frozen member is sent to the other one.
 _TIMEOUT = httpx.Timeout(6, connect=2)
@@ -131,6 +140,8 @@ class Storm:
     stack: Stack
     api: Api
     payer: httpx.AsyncClient
+    equipment: Equipment = PLAIN
+    toxiproxy: Toxiproxy | None = None
     settled_at: list[float] = field(default_factory=list)
 
     @property
@@ -138,9 +149,23 @@ class Storm:
         """Names of the services' processes."""
         return tuple(each.name for each in self.stack.processes if each.kind == "service")
 
+    @property
+    def targets(self) -> Targets:
+        """What there is to break."""
+        return self.equipment.targets(self.stack)
+
     def nemesis(self) -> Nemesis:
         """Something that breaks this stack."""
-        return Nemesis(self.stack, self.api, self.payer, self.stack.state_dir / "nemesis.jsonl")
+        disk = StateLayout(self.stack.state_dir).postgresql.parent
+        return Nemesis(
+            self.stack,
+            self.api,
+            self.payer,
+            self.stack.state_dir / "nemesis.jsonl",
+            self.toxiproxy,
+            Filler(disk) if self.equipment.disk_mib else None,
+            clock_file(self.stack.state_dir) if self.equipment.clocked else None,
+        )
 
     async def play(self, pace: Pace, tell: Callable[[str], None] = lambda text: None) -> None:
         """Send every encounter, play coder, biller and cashier, and return when nothing moves any more."""
@@ -158,13 +183,43 @@ class Storm:
         )
         await simulation.play()
 
+    async def streams_with_gaps(self) -> list[str]:
+        """Streams that were not published without a gap, or not applied to their end, by everyone who reads them."""
+        published: dict[tuple[str, str], int] = {}
+        found = []
+        for service in SERVICES:
+            for row in await self._fetch(service, _PUBLISHED):
+                published[row["topic"], row["key"]] = row["last"]
+                if row["last"] != row["events"]:
+                    found.append(f"{service} published {row['events']} events up to {row['last']} of {row['topic']}")
+        for service in SERVICES:
+            applied = {(row["topic"], row["key"]): row["last"] for row in await self._fetch(service, _APPLIED)}
+            topics = {topic for topic, _ in applied}
+            found += [
+                f"{service} applied {applied.get(stream, 0)} of {last} events of a stream of {stream[0]}"
+                for stream, last in published.items()
+                if stream[0] in topics and applied.get(stream, 0) != last
+            ]
+        return found
+
+    async def _fetch(self, service: str, sql: str) -> "list[asyncpg.Record]":
+        connection = await asyncpg.connect(self.stack.checker_url(service))
+        try:
+            return await connection.fetch(sql)
+        finally:
+            await connection.close()
+
+    async def events_published(self, service: str) -> int:
+        """How many events a service has brought to its topics so far."""
+        return int((await self._fetch(service, "SELECT count(*) FROM messaging.archive"))[0][0])
+
     async def check(self) -> Report:
         """Every invariant, on what the run has left behind."""
         return await run_check(check_inputs(connect_to(self.stack.state_dir)))
 
 
 @asynccontextmanager
-async def storm(seed: int, encounters: int, state_dir: Path) -> AsyncIterator[Storm]:
+async def storm(seed: int, encounters: int, state_dir: Path, equipment: Equipment = PLAIN) -> AsyncIterator[Storm]:
     """Start a stack from an empty folder and stop it at the end; every request and answer goes to `history.jsonl`."""
     options = StackOptions(
         state_dir=state_dir,
@@ -173,18 +228,41 @@ async def storm(seed: int, encounters: int, state_dir: Path) -> AsyncIterator[St
         seed=seed,
         business_date=BUSINESS_DATE,
         fresh=True,
+        brokers=equipment.brokers,
+        proxied=equipment.proxied,
+        postgresql_disk_mib=equipment.disk_mib,
+        longest_backoff_seconds=RESTART_SECONDS_MAX,
+        extra_environment=equipment.environment(state_dir),
     )
+    if equipment.clocked:
+        set_clock(clock_file(state_dir), 0)
     async with Stack(options) as stack:
         running = connect_to(stack.state_dir)
         trusted = ssl.create_default_context(cafile=str(StateLayout(stack.state_dir).payer_ca_file))
         payer_url = stack.urls[PAYER_PROCESS]
+        toxiproxy = Toxiproxy(f"http://127.0.0.1:{stack.network.api_port}") if stack.network else None
         async with (
             httpx.AsyncClient(timeout=_TIMEOUT, event_hooks=_history(stack.state_dir / "history.jsonl")) as client,
             httpx.AsyncClient(base_url=payer_url, verify=trusted, timeout=_TIMEOUT) as payer,
         ):
-            api = api_of(running, client)
+            api = _api(running, client)
             await set_up_tenant(api, payer_url, facilities_of(()))
-            yield Storm(seed, encounters, stack, api, payer)
+            try:
+                yield Storm(seed, encounters, stack, api, payer, equipment, toxiproxy)
+            finally:
+                if toxiproxy is not None:
+                    await toxiproxy.close()
+
+
+def _api(running: RunningStack, client: httpx.AsyncClient) -> Api:
+    """As the hospital calls; its tokens also hold where a clock stands in the past."""
+    key = ensure_development_key(running.connections.token_key_file)
+    since = datetime.now(UTC) - _TOKENS_VALID_SINCE
+    tokens = {
+        role: issue_token(key, DEVELOPMENT_TENANT, f"hospital-{role}", [role], _TOKEN_SECONDS, now=since)
+        for role in ROLES
+    }
+    return Api(services_of(running), tokens, client)
 
 
 Hook = Callable[..., Awaitable[None]]

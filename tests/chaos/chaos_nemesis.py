@@ -1,4 +1,4 @@
-"""Carries a schedule of faults out on the processes of a stack, writes down each, and heals whatever it broke."""
+"""Carries a schedule of faults out on a stack, writes down each, and heals whatever it broke."""
 
 import asyncio
 import json
@@ -12,38 +12,63 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from chaos_schedule import PAYER_FAULTS, Action
+from chaos_schedule import PAYER, PAYER_FAULTS, POSTGRESQL, Action
+from chaos_tools import Filler, Toxiproxy, leader_of, set_clock
+from chaos_topics import lose_and_rebuild
 from revcycle_devstack import DevstackError
 from revcycle_devstack.processes import ProcessIdentity
 from revcycle_devstack.stack import Stack
 from revcycle_hospital_simulator import Api, Reading, read_messaging
 
-_WORK_PATIENCE_SECONDS: Final = 4.0
+_WORK_PATIENCE_SECONDS: Final = 8.0
 _LOOK_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.02
 _ALIVE_PATIENCE_SECONDS: Final = 8.0
+_HOLD_PATIENCE_SECONDS: Final = 60.0
+_SERVER_READY_SECONDS: Final = 60.0
+_REFILL_SECONDS: Final = 0.25
+_PAYER_WORK: Final = ("owed", "mailbox")
+_SIGNALS: Final = {"kill": signal.SIGKILL, "immediate_stop": signal.SIGQUIT, "kill_leader": signal.SIGKILL}
 
 
 @dataclass(slots=True)
 class Nemesis:
-    """Breaks what the schedule says. ``api`` reads work in flight; ``log`` gets one JSON object a line."""
+    """Breaks what the schedule says. ``api`` reads work in flight; ``log`` gets one JSON object a line.
+
+    ``toxiproxy``, ``filler`` and ``clock_file`` are there when the schedule has faults that need them.
+    """
 
     stack: Stack
     api: Api
     payer: httpx.AsyncClient
     log: Path
+    toxiproxy: Toxiproxy | None = None
+    filler: Filler | None = None
+    clock_file: Path | None = None
     kills: Counter[str] = field(default_factory=Counter)
     """Kills by process; a server that is held down counts as killed once."""
     kills_with_work: int = 0
-    faults: int = 0
-    """Everything that was done, kills included."""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Everything that was done, by kind, kills included."""
     _began: float = 0.0
     _frozen: dict[str, ProcessIdentity] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
+    _undisturbed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Not set while topics are rebuilt: then nothing else is done."""
+
+    @property
+    def faults(self) -> int:
+        """Everything that was done, kills included."""
+        return self.kinds.total()
 
     async def run(self, schedule: Sequence[Action]) -> None:
-        """Do everything at its time and heal everything at the end, also when interrupted."""
+        """Do everything at its time and heal everything at the end, also when interrupted.
+
+        Raises:
+            TopicsNotRebuiltError: topics were lost and could not be filled again.
+        """
         self._began = time.monotonic()
+        self._undisturbed.set()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for action in schedule:
@@ -53,34 +78,62 @@ class Nemesis:
             await self.heal()
 
     async def heal(self) -> None:
-        """Thaw what is frozen, let start what is held down, and let the payer behave."""
+        """Thaw, release, free and set right whatever is not, and let the payer behave."""
         for name in list(self._frozen):
             self._thaw(name)
         for name in list(self._held):
             self._release(name)
+        if self.filler is not None:
+            self.filler.free()
+        if self.clock_file is not None:
+            set_clock(self.clock_file, 0)
         try:
+            if self.toxiproxy is not None:
+                await self.toxiproxy.heal()
             await self.payer.post("/faults", json=dict.fromkeys(PAYER_FAULTS, 0))
-        except httpx.TransportError:
-            self._write("heal", "payer-simulator", outcome="does not answer")
+        except httpx.HTTPError as failure:
+            self._write("heal", "proxies and payer", outcome=f"does not answer: {type(failure).__name__}")
 
     async def _carry_out(self, action: Action) -> None:
+        await self._undisturbed.wait()
         match action.fault:
-            case "kill":
+            case "kill" | "immediate_stop" | "kill_leader":
                 await self._kill(action)
             case "freeze":
                 await self._freeze(action)
             case "payer":
                 await self._plan_payer_fault(action)
+            case "network":
+                await self._spoil_network(action)
+            case "disk_full":
+                await self._fill_disk(action)
+            case "clock":
+                await self._move_clock(action)
+            case "topics_lost":
+                await self._lose_topics(action)
             case _:
                 await self._hold_down(action)
 
+    # ---- signals
+
     async def _kill(self, action: Action) -> None:
-        work = await self._work_of(action.target)
-        if not await self._send(action.target, signal.SIGKILL):
-            self._write("kill", action.target, outcome="skipped: does not run")
+        target = await self._victim(action)
+        if target is None:
+            self._write(action.fault, action.target, outcome="skipped: the partition has no leader")
             return
-        self._count(action.target, work)
-        self._write("kill", action.target, work=work)
+        work = await self._work_of(target)
+        await self._undisturbed.wait()
+        if not await self._send(target, _SIGNALS[action.fault]):
+            self._write(action.fault, target, outcome="skipped: does not run")
+            return
+        self._count(action.fault, target, work)
+        self._write(action.fault, target, work=work)
+
+    async def _victim(self, action: Action) -> str | None:
+        if action.fault != "kill_leader":
+            return action.target
+        leader = await leader_of(self.stack.kafka_bootstrap_servers, action.target, action.count)
+        return None if leader is None else f"kafka-{leader}"
 
     async def _freeze(self, action: Action) -> None:
         work = await self._work_of(action.target)
@@ -90,7 +143,7 @@ class Nemesis:
             return
         self._frozen[action.target] = identity
         identity.send(signal.SIGSTOP)
-        self.faults += 1
+        self.kinds["freeze"] += 1
         self._write("freeze", action.target, seconds=round(action.seconds, 1), work=work)
         await asyncio.sleep(action.seconds)
         self._thaw(action.target)
@@ -106,6 +159,7 @@ class Nemesis:
             self._release(name)
 
     async def _take_down(self, action: Action, name: str) -> None:
+        work = await self._read(None if name in self._servers() else {name})
         if name in self._held or not await self._alive(name):
             self._write(action.fault, name, outcome="skipped: does not run")
             return
@@ -117,17 +171,8 @@ class Nemesis:
             self._held.discard(name)
             self._write(action.fault, name, outcome=f"skipped: {reason}")
             return
-        self._count(name, None)
-        self._write(action.fault, name, seconds=round(action.seconds, 1))
-
-    async def _plan_payer_fault(self, action: Action) -> None:
-        try:
-            response = await self.payer.post("/faults", json={action.target: action.count})
-        except httpx.TransportError:
-            self._write("payer", action.target, outcome="skipped: does not answer")
-            return
-        self.faults += 1
-        self._write("payer", action.target, count=action.count, status=response.status_code)
+        self._count(action.fault, name, work)
+        self._write(action.fault, name, seconds=round(action.seconds, 1), work=work)
 
     def _thaw(self, name: str) -> None:
         identity = self._frozen.pop(name, None)
@@ -141,10 +186,99 @@ class Nemesis:
             self.stack.release(name)
             self._write("release", name)
 
-    def _count(self, name: str, work: Mapping[str, Any] | None) -> None:
+    # ---- everything else
+
+    async def _plan_payer_fault(self, action: Action) -> None:
+        try:
+            response = await self.payer.post("/faults", json={action.target: action.count})
+        except httpx.TransportError:
+            self._write("payer", action.target, outcome="skipped: does not answer")
+            return
+        self.kinds[f"payer {action.target}"] += 1
+        self._write("payer", action.target, count=action.count, status=response.status_code)
+
+    async def _spoil_network(self, action: Action) -> None:
+        assert self.toxiproxy is not None
+        try:
+            await self.toxiproxy.spoil(action.target, action.detail)
+        except httpx.HTTPError as failure:
+            self._write("network", action.target, outcome=f"skipped: {type(failure).__name__}")
+            await self.toxiproxy.heal()
+            return
+        server = "kafka" if "kafka" in action.target else POSTGRESQL
+        self.kinds[f"network {action.detail} {server}"] += 1
+        self._write("network", action.target, kind=action.detail, seconds=round(action.seconds, 1))
+        await asyncio.sleep(action.seconds)
+        await self.toxiproxy.heal()
+        self._write("network healed", action.target, kind=action.detail)
+
+    async def _fill_disk(self, action: Action) -> None:
+        assert self.filler is not None
+        before = self._identity(POSTGRESQL)
+        taken = 0
+        try:
+            until = time.monotonic() + action.seconds
+            self.kinds["disk_full"] += 1
+            while time.monotonic() < until:
+                taken = await asyncio.to_thread(self.filler.fill)
+                await asyncio.sleep(_REFILL_SECONDS)
+        finally:
+            self.filler.free()
+        same = before is not None and before == self._identity(POSTGRESQL)
+        self._write("disk_full", POSTGRESQL, seconds=round(action.seconds, 1), filled_bytes=taken, server_lived_on=same)
+
+    async def _move_clock(self, action: Action) -> None:
+        assert self.clock_file is not None
+        self.kinds[f"clock {action.detail}"] += 1
+        set_clock(self.clock_file, action.count)
+        self._write("clock", action.target, jump_seconds=action.count, seconds=round(action.seconds, 1))
+        await asyncio.sleep(action.seconds)
+        set_clock(self.clock_file, 0)
+        self._write("clock set right", action.target)
+
+    async def _lose_topics(self, action: Action) -> None:
+        """Stop the services, delete all topics, fill them from the archives, let the services go on."""
+        self._undisturbed.clear()
+        members = [each.name for each in self.stack.processes if each.kind == "service"]
+        try:
+            for name in (*members, *self._servers()):
+                self._release(name)
+            for server in self._servers():
+                await asyncio.to_thread(self.stack.wait_ready, server, _SERVER_READY_SECONDS)
+            await asyncio.gather(*map(self._hold_member, members))
+            began = time.monotonic()
+            sent = await lose_and_rebuild(
+                self.stack.connections, lambda reason: self._write("topics_lost", action.target, failed=reason)
+            )
+            self.kinds["topics_lost"] += 1
+            self._write(
+                "topics_lost", action.target, rebuilt_events=sent, rebuilt_seconds=round(time.monotonic() - began, 1)
+            )
+        finally:
+            for name in members:
+                self._release(name)
+            self._undisturbed.set()
+
+    async def _hold_member(self, name: str) -> None:
+        """Hold a process down, also one that is just between two lives."""
+        deadline = time.monotonic() + _HOLD_PATIENCE_SECONDS
+        while True:
+            try:
+                await asyncio.to_thread(self.stack.hold_down, name)
+            except DevstackError:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            self._held.add(name)
+            return
+
+    # ---- what is seen
+
+    def _count(self, fault: str, name: str, work: Mapping[str, Any] | None) -> None:
         self.kills[name] += 1
         self.kills_with_work += int(work is not None and any(work.values()))
-        self.faults += 1
+        self.kinds[fault] += 1
 
     async def _work_of(self, name: str) -> dict[str, int] | None:
         """Wait a moment for work in flight and tell what there is; None for what tells nothing.
@@ -152,12 +286,19 @@ class Nemesis:
         A server's death meets the work of all services: theirs is added up.
         """
         deadline = time.monotonic() + _WORK_PATIENCE_SECONDS
-        only = None if name in ("kafka", "postgresql") else {name}
+        only = None if name in self._servers() else {name}
         while True:
-            found = await self._read(only)
+            found = await (self._owed() if name == PAYER else self._read(only))
             if (found and any(found.values())) or time.monotonic() >= deadline:
                 return found
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _owed(self) -> dict[str, int] | None:
+        try:
+            owed = (await self.payer.get("/owed")).json()
+        except httpx.TransportError:
+            return None
+        return {name: int(owed[name]) for name in _PAYER_WORK}
 
     async def _read(self, only: set[str] | None) -> dict[str, int] | None:
         try:
@@ -188,6 +329,9 @@ class Nemesis:
 
     def _names(self) -> list[str]:
         return [status.name for status in self.stack.processes]
+
+    def _servers(self) -> list[str]:
+        return [each for each in self._names() if each == POSTGRESQL or each.startswith("kafka")]
 
     def _identity(self, name: str) -> ProcessIdentity | None:
         status = next(each for each in self.stack.processes if each.name == name)

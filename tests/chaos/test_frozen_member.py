@@ -1,4 +1,4 @@
-"""One of two members stands still in the middle of a chunk and comes back. REVCYCLE_CHAOS_LONG=1: for a minute."""
+"""One of two members stands still in the middle of a chunk and comes back; the long form: after a minute."""
 
 import asyncio
 import signal
@@ -9,12 +9,17 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
-from chaos_harness import ENCOUNTERS, FROZEN_SECONDS, SEED, Ending, Storm, storm
+from chaos_harness import ENCOUNTERS, SEED, Ending, Storm, storm
+from revcycle_checker import Report
 from revcycle_devstack.processes import ProcessIdentity
 from revcycle_hospital_simulator import Pace
 
 MEMBER, SERVICE = "claims-1", "claims"
 SECONDS_OF_TRAFFIC = 12
+ENCOUNTERS_OF_SHORT_FORM = 40
+SHORTLY_FROZEN_SECONDS = 9.0
+"""Longer than a consumer's session: the group has given the member up when it comes back."""
+FROZEN_SECONDS = 60.0
 PATIENCE_SECONDS = 60
 
 _WRITING = """
@@ -23,19 +28,37 @@ _WRITING = """
 
 
 @pytest.mark.component
-@pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_a_member_frozen_in_mid_chunk_and_thawed_changes_nothing(tmp_path: Path, calm: Ending) -> None:
+async def test_a_member_frozen_in_mid_chunk_and_thawed_breaks_nothing(tmp_path: Path) -> None:
     """Promise: a member that was given up, and works on with what it held, applies nothing twice and skips nothing."""
-    async with storm(SEED, ENCOUNTERS, tmp_path) as made, asyncio.TaskGroup() as tasks:
-        pace = Pace(files_per_request=5, rate_per_second=ENCOUNTERS / SECONDS_OF_TRAFFIC)
-        playing = tasks.create_task(made.play(pace))
-        await _freeze_in_mid_chunk(made, FROZEN_SECONDS)
-        await playing
-        report = await made.check()
+    async with storm(SEED, ENCOUNTERS_OF_SHORT_FORM, tmp_path) as made:
+        report = await _play_with_a_frozen_member(made, SHORTLY_FROZEN_SECONDS)
+        assert await made.streams_with_gaps() == []
+    assert report.violations == []
+    assert report.mismatches == []
+    assert report.unbalanced_cents == 0
+
+
+@pytest.mark.component
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_a_member_frozen_for_a_minute_changes_nothing(tmp_path: Path, calm: Ending) -> None:
+    """Promise: the same with a freeze that outlasts every lease and session; to the cent as in the calm run."""
+    async with storm(SEED, ENCOUNTERS, tmp_path) as made:
+        report = await _play_with_a_frozen_member(made, FROZEN_SECONDS)
+        assert await made.streams_with_gaps() == []
     assert report.violations == []
     assert report.mismatches == []
     assert Ending.of(report) == calm
+
+
+async def _play_with_a_frozen_member(made: Storm, seconds: float) -> Report:
+    pace = Pace(files_per_request=5, rate_per_second=made.encounters / SECONDS_OF_TRAFFIC)
+    async with asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(made.play(pace))
+        await _freeze_in_mid_chunk(made, seconds)
+        await playing
+    return await made.check()
 
 
 async def _freeze_in_mid_chunk(made: Storm, seconds: float) -> None:

@@ -1,17 +1,20 @@
-"""PostgreSQL away, then Kafka away, under a client that writes down every answer. REVCYCLE_CHAOS_LONG=1: a minute each.
+"""PostgreSQL away, then Kafka away, then each service, under a client that writes down every answer.
 
 What was answered with success is there at the end; what was refused is not; what got no answer may be either.
 """
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
 import pytest
-from chaos_harness import BUSINESS_DATE, OUTAGE_SECONDS, SEED, Storm, storm
+from chaos_harness import BUSINESS_DATE, SEED, Storm, storm
+from revcycle_devstack import SERVICES
 from revcycle_devstack.layout import StateLayout
 from revcycle_hospital_simulator import Api, generate
 from revcycle_hospital_simulator.catalogue import FACILITY_NPI
@@ -19,10 +22,14 @@ from revcycle_hospital_simulator.rest import Body
 from revcycle_hospital_simulator.staff import Cashier
 from revcycle_hospital_simulator.watch import in_flight
 
+OUTAGE_SECONDS = 60.0
+SHORT_OUTAGE_SECONDS = 5.0
 DRAINED_WITHIN_SECONDS = 60
 READY_AGAIN_WITHIN_SECONDS = 120
-REQUESTS_PER_SECOND = 8
-PLANNED = 2000
+REQUESTS_PER_SECOND = 4
+PLANNED = 6000
+UPSTREAM = dict(pairwise(SERVICES))
+"""Who goes on publishing for a service that is away."""
 POLL_SECONDS = 0.1
 
 
@@ -33,7 +40,15 @@ class Recorder:
     api: Api
     answers: dict[str, int | None] = field(default_factory=dict)
     """Status by encounter number; None when nothing was heard."""
-    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Send while the block runs."""
+        enough = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.send_until(enough))
+            yield
+            enough.set()
 
     async def send_until(self, enough: asyncio.Event) -> None:
         """One request after the other at a fixed rate, whether the ones before were answered or not."""
@@ -67,42 +82,96 @@ class Recorder:
 
 
 @pytest.mark.component
-@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_what_was_acknowledged_is_there_and_what_was_refused_is_not(tmp_path: Path) -> None:
     """Promise: an outage of PostgreSQL or Kafka costs refusals, never an acknowledged request nor a process."""
+    await _servers_away(tmp_path, SHORT_OUTAGE_SECONDS)
+
+
+@pytest.mark.component
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_a_minute_without_postgresql_and_then_without_kafka(tmp_path: Path) -> None:
+    """Promise: the same when each outage lasts a minute; drained within a minute of the end."""
+    await _servers_away(tmp_path, OUTAGE_SECONDS)
+
+
+async def _servers_away(tmp_path: Path, seconds: float) -> None:
     async with storm(SEED, 1, tmp_path) as made:
-        recorder, enough = Recorder(made.api), asyncio.Event()
         before = _pids(made)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(recorder.send_until(enough))
+        recorder = Recorder(made.api)
+        async with recorder.sending():
             for name in ("postgresql", "kafka"):
-                await _outage(made, name)
+                await _outage(made, name, seconds)
             ended = time.monotonic()
-            enough.set()
         await _drained(made, ended + DRAINED_WITHIN_SECONDS)
         assert _pids(made) == before
-        there = await _known(made.api, list(recorder.answers))
-        assert recorder.numbers(taken=True) - there == set()
-        assert recorder.numbers(taken=False) & there == set()
-        assert len(recorder.numbers(taken=True)) >= OUTAGE_SECONDS
+        await _judge(made, recorder)
+        assert len(recorder.numbers(taken=True)) >= seconds
         assert recorder.numbers(taken=False), "the outage of PostgreSQL was not felt"
-        report = await made.check()
+
+
+@pytest.mark.component
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+async def test_any_one_service_away_for_a_minute_leaves_the_others_at_work(tmp_path: Path) -> None:
+    """Promise: without one service the others stay ready and go on, and what piled up for it drains."""
+    async with storm(SEED, 1, tmp_path) as made:
+        recorder = Recorder(made.api)
+        async with recorder.sending():
+            for service in SERVICES:
+                await _service_away(made, service, OUTAGE_SECONDS)
+            ended = time.monotonic()
+        await _drained(made, ended + DRAINED_WITHIN_SECONDS)
+        await _judge(made, recorder)
+        assert await made.streams_with_gaps() == []
+
+
+async def _judge(made: Storm, recorder: Recorder) -> None:
+    """What was taken is there, what was refused is not, and no invariant is broken."""
+    there = await _known(made.api, list(recorder.answers))
+    assert recorder.numbers(taken=True) - there == set()
+    assert recorder.numbers(taken=False) & there == set()
+    report = await made.check()
     assert report.violations == []
     assert report.unbalanced_cents == 0
+
+
+async def _service_away(made: Storm, service: str, seconds: float) -> None:
+    """Keep both processes of a service down; the others stay ready, and who comes before it goes on publishing."""
+    away = [name for name in made.members if name.startswith(f"{service}-")]
+    others = [name for name in made.members if name not in away]
+    upstream = next((name for name, after in UPSTREAM.items() if after == service), None)
+    published = await made.events_published(upstream) if upstream else 0
+    async with httpx.AsyncClient(timeout=10) as client:
+        for name in away:
+            await asyncio.to_thread(made.stack.hold_down, name)
+        try:
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                for name in others:
+                    answer = await client.get(f"{made.stack.urls[name]}/readyz")
+                    assert answer.status_code == 200, f"{name} is not ready without {service}"
+                await asyncio.sleep(POLL_SECONDS)
+        finally:
+            for name in away:
+                made.stack.release(name)
+        if upstream:
+            assert await made.events_published(upstream) > published, f"{upstream} stood still without {service}"
+        await _ready_again(made, client, service)
 
 
 def _pids(made: Storm) -> dict[str, int | None]:
     return {each.name: each.pid for each in made.stack.processes if each.kind == "service"}
 
 
-async def _outage(made: Storm, name: str) -> None:
+async def _outage(made: Storm, name: str, seconds: float) -> None:
     """Take a server down; meanwhile every process lives, and each says that it is not ready; then wait for all."""
     not_ready: set[str] = set()
     async with httpx.AsyncClient(timeout=10) as client:
         await asyncio.to_thread(made.stack.hold_down, name)
         try:
-            until = time.monotonic() + OUTAGE_SECONDS
+            until = time.monotonic() + seconds
             while time.monotonic() < until:
                 for member in made.members:
                     url = made.stack.urls[member]
@@ -113,11 +182,22 @@ async def _outage(made: Storm, name: str) -> None:
         finally:
             made.stack.release(name)
         assert not_ready == set(made.members), f"without {name}, these said they were ready"
-        deadline = time.monotonic() + READY_AGAIN_WITHIN_SECONDS
-        for member in made.members:
-            while (await client.get(f"{made.stack.urls[member]}/readyz")).status_code != 200:
-                assert time.monotonic() < deadline, f"{member} is not ready again after {name} came back"
-                await asyncio.sleep(POLL_SECONDS)
+        await _ready_again(made, client, name)
+
+
+async def _ready_again(made: Storm, client: httpx.AsyncClient, name: str) -> None:
+    deadline = time.monotonic() + READY_AGAIN_WITHIN_SECONDS
+    for member in made.members:
+        while not await _is_ready(client, f"{made.stack.urls[member]}/readyz"):
+            assert time.monotonic() < deadline, f"{member} is not ready again after {name} came back"
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url)).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 async def _drained(made: Storm, deadline: float) -> None:

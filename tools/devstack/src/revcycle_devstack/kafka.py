@@ -1,11 +1,11 @@
-"""One Apache Kafka node in KRaft mode: broker and controller in one Java process, on the loopback interface."""
+"""Apache Kafka in KRaft mode on the loopback interface: one node, or three; each is broker and controller at once."""
 
 import base64
 import os
 import secrets
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,9 @@ from revcycle_devstack.processes import Command
 DEFAULT_PORT: Final = 9092
 
 _FORMAT_TIMEOUT_SECONDS: Final = 120.0
-_NODE_ID: Final = 1
+_FIRST_NODE: Final = 1
+_COPIES: Final = 3
+_COPIES_IN_SYNC: Final = 2
 
 _LOGGING: Final = """\
 Configuration:
@@ -40,30 +42,56 @@ Configuration:
 """
 
 
-def server_properties(port: int, controller_port: int, log_folder: Path) -> dict[str, str]:
-    """Configuration of the single node; the comments say what differs from the defaults and why."""
+@dataclass(frozen=True)
+class Proxied:
+    """A second listener for those who come through a proxy: where it listens, and the proxy it sends them to."""
+
+    port: int
+    advertised_port: int
+
+
+def server_properties(
+    port: int,
+    controller_port: int,
+    log_folder: Path,
+    *,
+    node_id: int = _FIRST_NODE,
+    controllers: Mapping[int, int] | None = None,
+    proxied: Proxied | None = None,
+) -> dict[str, str]:
+    """Configuration of a node; the comments say what differs from the defaults and why.
+
+    ``controllers``: controller port by node of the whole cluster, when there are several nodes. Then every record is
+    kept by three of them and acknowledged by two, and a node that lags behind never leads.
+    """
+    quorum = controllers or {node_id: controller_port}
+    copies = min(_COPIES, len(quorum))
+    in_sync = _COPIES_IN_SYNC if copies == _COPIES else 1
+    second_listener = f",PROXIED://{HOST}:{proxied.port}" if proxied else ""
+    second_address = f",PROXIED://{HOST}:{proxied.advertised_port}" if proxied else ""
     return {
-        "node.id": str(_NODE_ID),
+        "node.id": str(node_id),
         "process.roles": "broker,controller",
-        "controller.quorum.voters": f"{_NODE_ID}@{HOST}:{controller_port}",
+        "controller.quorum.voters": ",".join(f"{node}@{HOST}:{at}" for node, at in sorted(quorum.items())),
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"CLIENT://{HOST}:{port}",
+        "listeners": f"CLIENT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}{second_listener}",
+        "advertised.listeners": f"CLIENT://{HOST}:{port}{second_address}",
         "inter.broker.listener.name": "CLIENT",
-        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
+        "unclean.leader.election.enable": "false",
         "log.dirs": str(log_folder),
         # Topics come from deploy/kafka/topics.yaml; a misspelt name must fail, not quietly become a topic.
         "auto.create.topics.enable": "false",
         "num.partitions": "12",
-        "default.replication.factor": "1",
-        "min.insync.replicas": "1",
+        "default.replication.factor": str(copies),
+        "min.insync.replicas": str(in_sync),
         "offsets.topic.num.partitions": "12",
-        "offsets.topic.replication.factor": "1",
+        "offsets.topic.replication.factor": str(copies),
         "transaction.state.log.num.partitions": "12",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
+        "transaction.state.log.replication.factor": str(copies),
+        "transaction.state.log.min.isr": str(in_sync),
+        "share.coordinator.state.topic.replication.factor": str(copies),
+        "share.coordinator.state.topic.min.isr": str(in_sync),
         # Nobody else is about to join: do not make the first consumer of a group wait for more.
         "group.initial.rebalance.delay.ms": "0",
         # Tests of takeover use sessions shorter than the broker's default lower bound of six seconds.
@@ -87,7 +115,10 @@ def server_properties(port: int, controller_port: int, log_folder: Path) -> dict
 
 @dataclass(frozen=True)
 class KafkaNode:
-    """A folder with the node's configuration and data, and how to run it."""
+    """A folder with the node's configuration and data, and how to run it.
+
+    ``cluster_id``: of the cluster it joins; a lone node makes one of its own.
+    """
 
     java: Path
     jar_folder: Path
@@ -95,6 +126,10 @@ class KafkaNode:
     port: int
     controller_port: int
     log_file: Path
+    node_id: int = _FIRST_NODE
+    controllers: Mapping[int, int] = field(default_factory=dict)
+    proxied: Proxied | None = None
+    cluster_id: str | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -107,14 +142,19 @@ class KafkaNode:
         Raises:
             DevstackError: formatting failed.
         """
-        properties = server_properties(self.port, self.controller_port, self.folder / "data")
+        properties = server_properties(
+            self.port,
+            self.controller_port,
+            self.folder / "data",
+            node_id=self.node_id,
+            controllers=self.controllers,
+            proxied=self.proxied,
+        )
         write_atomically(self._properties_file, "".join(f"{name}={value}\n" for name, value in properties.items()))
         write_atomically(self._logging_file, _LOGGING)
         if (self.folder / "data" / "meta.properties").exists():
             return
-        cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
-        # A leading hyphen would read as an option.
-        cluster_id = cluster_id.replace("-", "A", 1) if cluster_id.startswith("-") else cluster_id
+        cluster_id = self.cluster_id or new_cluster_id()
         self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties_file)).run(
             "formatting the Kafka storage", _FORMAT_TIMEOUT_SECONDS
         )
@@ -151,6 +191,13 @@ class KafkaNode:
             log_file=self.log_file,
             stop_signal=signal.SIGTERM,
         )
+
+
+def new_cluster_id() -> str:
+    """What the nodes of one cluster share."""
+    cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+    # A leading hyphen would read as an option.
+    return cluster_id.replace("-", "A", 1) if cluster_id.startswith("-") else cluster_id
 
 
 def _without_java_options(environment: Mapping[str, str]) -> dict[str, str]:

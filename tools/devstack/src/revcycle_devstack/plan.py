@@ -11,8 +11,10 @@ from uuid import UUID
 from revcycle_devstack import DEVELOPMENT_TENANT, SERVICES, DevstackError
 from revcycle_devstack.connections import Connections
 from revcycle_devstack.layout import StateLayout, default_state_folder
+from revcycle_devstack.network import Network
 from revcycle_devstack.ports import HOST
 from revcycle_devstack.roles import database_name
+from revcycle_devstack.supervision import LONGEST_BACKOFF_SECONDS
 
 MAXIMUM_INSTANCES: Final = 9
 PAYER_PROCESS: Final = "payer-simulator"
@@ -21,6 +23,7 @@ PAYER_PORT: Final = 8190
 _FIRST_SERVICE_PORT: Final = 8101
 _PORTS_PER_INSTANCE: Final = 100
 _SIMULATORS: Final = ("payer",)
+_CLUSTER_SIZES: Final = (1, 3)
 
 
 def service_program(service: str) -> tuple[str, ...]:
@@ -35,6 +38,10 @@ class StackOptions:
     `extra_environment` maps a process name (`claims-1`), a service name (`claims`) or `*` to variables; the more
     specific name wins. `programs` replaces the command of a service. `fresh` empties the state folder first.
     `echo` shows every log line on standard error.
+
+    For those who try faults: `brokers` is 1 or 3; `proxied` puts Toxiproxy between the services and their servers;
+    `postgresql_disk_mib` puts PostgreSQL's data on a tmpfs of this size (root only); `longest_backoff_seconds` bounds
+    the pause before a process that keeps dying is started again.
     """
 
     state_dir: Path = field(default_factory=default_state_folder)
@@ -48,8 +55,14 @@ class StackOptions:
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fresh: bool = False
     echo: bool = False
+    brokers: int = 1
+    proxied: bool = False
+    postgresql_disk_mib: int | None = None
+    longest_backoff_seconds: float = LONGEST_BACKOFF_SECONDS
 
     def __post_init__(self) -> None:
+        if self.brokers not in _CLUSTER_SIZES:
+            raise DevstackError(f"brokers: {self.brokers} is neither 1 nor 3")
         if not 1 <= self.instances <= MAXIMUM_INSTANCES:
             raise DevstackError(f"instances: {self.instances} is not between 1 and {MAXIMUM_INSTANCES}")
         if unknown := set(self.simulators) - set(_SIMULATORS):
@@ -102,15 +115,20 @@ def service_environment(
     connections: Connections,
     process: PlannedProcess,
     payer_url: str | None,
+    network: Network | None = None,
 ) -> dict[str, str]:
     """Everything a service learns from its environment; the database owner's password is not among it."""
     layout = StateLayout(options.state_dir)
+    database_url = connections.database_url(process.service)
+    bootstrap_servers = connections.kafka_bootstrap_servers
+    if network is not None:
+        database_url, bootstrap_servers = network.database_url(process.name, database_url), network.bootstrap_servers
     own = {
         "PYTHONUNBUFFERED": "1",
         "REVCYCLE_SERVICE_NAME": process.service,
         "REVCYCLE_INSTANCE": process.name,
-        "REVCYCLE_DATABASE_URL": connections.database_url(process.service),
-        "REVCYCLE_KAFKA_BOOTSTRAP_SERVERS": connections.kafka_bootstrap_servers,
+        "REVCYCLE_DATABASE_URL": database_url,
+        "REVCYCLE_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
         "REVCYCLE_HTTP_HOST": HOST,
         "REVCYCLE_HTTP_PORT": str(process.port),
         "REVCYCLE_KEYRING_FILE": str(layout.keyring_file(process.service)),

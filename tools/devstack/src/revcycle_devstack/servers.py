@@ -1,7 +1,8 @@
 """PostgreSQL and Kafka of one state folder: found, prepared and ready to be started."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from revcycle_devstack import kafka, postgresql, topics
 from revcycle_devstack.discovery import find_java, find_postgresql
@@ -71,23 +72,58 @@ def prepare_kafka(
     Raises:
         DevstackError: no Java, a jar that cannot be fetched or is not the locked one, or formatting failed.
     """
+    return prepare_brokers(layout, [port], progress=progress)[0]
+
+
+def prepare_brokers(
+    layout: StateLayout,
+    ports: Sequence[int],
+    proxied: Sequence[kafka.Proxied] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Server]:
+    """One server per port, all of one cluster: `kafka`, or `kafka-1`, `kafka-2`, … ; see `prepare_kafka`."""
     found = find_java()
     jar_folder = ensure_jars(checkout_root() / "deploy" / "kafka" / "jars.lock", cache_folder(), progress)
-    node = kafka.KafkaNode(
-        java=found.program.executable,
-        jar_folder=jar_folder,
-        folder=layout.kafka,
-        port=port,
-        controller_port=choose_port(port + 1, {port}),
-        log_file=layout.log_file("kafka"),
-    )
-    node.prepare()
-    return Server(
-        name="kafka",
-        command=node.serve_command(),
-        port=port,
-        address=node.bootstrap_servers,
-        is_ready=lambda: accepts_connections(port) and run_async(topics.answers(node.bootstrap_servers)),
-        notes=(f"Apache Kafka 4.4.0 on {found.program.version} ({found.program.source})", *_not_used(found.refused)),
-        ready_seconds=KAFKA_READY_SECONDS,
-    )
+    taken = {*ports, *(port for each in proxied for port in (each.port, each.advertised_port))}
+    controllers: dict[int, int] = {}
+    for node_id, port in enumerate(ports, start=1):
+        controllers[node_id] = choose_port(port + 1, taken)
+        taken.add(controllers[node_id])
+    cluster_id = kafka.new_cluster_id()
+    servers = []
+    for node_id, (name, port) in enumerate(zip(broker_names(len(ports)), ports, strict=True), start=1):
+        node = kafka.KafkaNode(
+            java=found.program.executable,
+            jar_folder=jar_folder,
+            folder=layout.kafka if len(ports) == 1 else layout.kafka / name,
+            port=port,
+            controller_port=controllers[node_id],
+            log_file=layout.log_file(name),
+            node_id=node_id,
+            controllers=controllers,
+            proxied=proxied[node_id - 1] if proxied else None,
+            cluster_id=cluster_id,
+        )
+        node.prepare()
+        notes = (f"Apache Kafka 4.4.0 on {found.program.version} ({found.program.source})", *_not_used(found.refused))
+        servers.append(
+            Server(
+                name=name,
+                command=node.serve_command(),
+                port=port,
+                address=node.bootstrap_servers,
+                is_ready=partial(_broker_answers, port, node.bootstrap_servers),
+                notes=notes if node_id == 1 else (),
+                ready_seconds=KAFKA_READY_SECONDS,
+            )
+        )
+    return servers
+
+
+def broker_names(brokers: int) -> tuple[str, ...]:
+    """Names of the brokers' processes."""
+    return ("kafka",) if brokers == 1 else tuple(f"kafka-{number}" for number in range(1, brokers + 1))
+
+
+def _broker_answers(port: int, address: str) -> bool:
+    return accepts_connections(port) and run_async(topics.answers(address))

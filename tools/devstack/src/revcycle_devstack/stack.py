@@ -17,12 +17,15 @@ from typing import Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from revcycle_devstack import DevstackError, kafka, postgresql, topics
+from revcycle_devstack.attack_tools import ensure_toxiproxy
 from revcycle_devstack.connections import Connections
 from revcycle_devstack.discovery import MINIMUM_POSTGRESQL
 from revcycle_devstack.files import SecretStore, locked
 from revcycle_devstack.keys import write_development_keys
 from revcycle_devstack.layout import StateLayout, checkout_root
 from revcycle_devstack.logs import LogFollower
+from revcycle_devstack.memory_disk import mount_memory_disk, unmount_memory_disk
+from revcycle_devstack.network import TOXIPROXY_PROCESS, Network, plan_network, toxiproxy_server
 from revcycle_devstack.plan import (
     PAYER_PORT,
     PAYER_PROCESS,
@@ -39,7 +42,7 @@ from revcycle_devstack.ports import HOST, choose_port
 from revcycle_devstack.probes import answers_ok
 from revcycle_devstack.processes import Command
 from revcycle_devstack.roles import CHECKER_ROLE, ensure_checker, ensure_database
-from revcycle_devstack.servers import Server, prepare_kafka, prepare_postgresql
+from revcycle_devstack.servers import Server, broker_names, prepare_brokers, prepare_postgresql
 from revcycle_devstack.state import Phase, empty_state_folder, stop_recorded, supervisor_of, write_state
 from revcycle_devstack.supervision import Kind, ProcessSpec, ProcessStatus, SupervisedProcess
 from revcycle_devstack.waiting import run_async
@@ -51,6 +54,8 @@ _SERVICE_READY_SECONDS: Final = 90.0
 _PAYER_READY_SECONDS: Final = 60.0
 _EARLIER_SUPERVISOR_SECONDS: Final = 0.5
 _STEPS_AT_ONCE: Final = 16
+_FIRST_PROXY_PORT: Final = 24_000
+_DISK_SHARE_OF_LOG: Final = 6
 
 Progress = Callable[[str], None]
 
@@ -86,6 +91,10 @@ class Stack:
         self._planned: tuple[PlannedProcess, ...] = ()
         self._payer_url: str | None = None
         self._admin_url = ""
+        self._postgresql_port = postgresql.DEFAULT_PORT
+        self._broker_ports: list[int] = []
+        self._proxied: list[kafka.Proxied] = []
+        self._network: Network | None = None
 
     # ---- life
 
@@ -157,13 +166,18 @@ class Stack:
         return urls
 
     @property
+    def network(self) -> Network | None:
+        """The proxies between the services and their servers, when the options asked for them."""
+        return self._network
+
+    @property
     def connections(self) -> Connections:
         """Addresses of databases and broker."""
         return self._connections
 
     @property
     def kafka_bootstrap_servers(self) -> str:
-        """`host:port` of the broker."""
+        """`host:port` of the broker; of each, with commas, when there are several."""
         return self._connections.kafka_bootstrap_servers
 
     @property
@@ -241,9 +255,32 @@ class Stack:
         if "payer" in self.options.simulators:
             taken = {process.port for process in self._planned}
             self._payer_url = f"https://{HOST}:{choose_port(PAYER_PORT, taken)}"
-        # Known before the broker runs: migrations, which start earlier, get the environment of their service.
         external = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-        self._connect(kafka_bootstrap_servers=external or f"{HOST}:{choose_port(kafka.DEFAULT_PORT)}")
+        if not external:
+            for number in range(self.options.brokers):
+                self._broker_ports.append(choose_port(kafka.DEFAULT_PORT + 2 * number, set(self._broker_ports)))
+        # Known before the broker runs: migrations, which start earlier, get the environment of their service.
+        own = ",".join(f"{HOST}:{port}" for port in self._broker_ports)
+        self._connect(kafka_bootstrap_servers=external or own)
+        if self.options.proxied:
+            self._plan_network()
+
+    def _plan_network(self) -> None:
+        if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or os.environ.get("DATABASE_URL_BASE"):
+            raise DevstackError(
+                "proxies stand before servers of our own only: unset DATABASE_URL_BASE and KAFKA_BOOTSTRAP_SERVERS"
+            )
+        promised = {process.port for process in self._planned} | set(self._broker_ports)
+
+        def next_port() -> int:
+            promised.add(port := choose_port(_FIRST_PROXY_PORT + len(promised), promised))
+            return port
+
+        listeners = {name: next_port() for name in broker_names(self.options.brokers)}
+        self._postgresql_port = choose_port(postgresql.DEFAULT_PORT, promised)
+        names = [process.name for process in self._planned]
+        self._network = plan_network(names, self._postgresql_port, listeners, next_port)
+        self._proxied = [kafka.Proxied(route.upstream_port, route.port) for route in self._network.to_brokers]
 
     def _start_in_order(self) -> None:
         with ThreadPoolExecutor(_STEPS_AT_ONCE, thread_name_prefix="start") as pool:
@@ -267,9 +304,10 @@ class Stack:
         keys = pool.submit(self._write_keys, self._layout, self.options)
         simulators = [pool.submit(self._start_payer)] if self._payer_url is not None else []
         broker = pool.submit(self._start_kafka)
+        proxies = [pool.submit(self._start_toxiproxy, self._network)] if self._network else []
         self._start_postgresql()
         migrations = [pool.submit(self._prepare_database, service, keys) for service in self.options.services]
-        _all_done([keys, broker, *migrations, *simulators])
+        _all_done([keys, broker, *proxies, *migrations, *simulators])
         for process in self._planned:
             self._start_service(process)
         _all_done([pool.submit(self.wait_ready, p.name, _SERVICE_READY_SECONDS) for p in self._planned])
@@ -281,12 +319,23 @@ class Stack:
             self._note(f"PostgreSQL {version}: the one DATABASE_URL_BASE names")
             admin_url = external
         else:
-            admin_url = self._start_server(prepare_postgresql(self._layout, {}))
+            admin_url = self._start_server(self._prepare_postgresql())
         parts = urlsplit(admin_url)
         address = urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], "", parts.query, ""))
         self._connect(postgresql_url=address)
         self._admin_url = admin_url
         run_async(ensure_checker(admin_url, SecretStore(self._layout.secrets_file).password(CHECKER_ROLE)))
+
+    def _prepare_postgresql(self) -> Server:
+        mebibytes = self.options.postgresql_disk_mib
+        if mebibytes is None:
+            return prepare_postgresql(self._layout, {}, self._postgresql_port)
+        disk = self._layout.postgresql.parent
+        mount_memory_disk(disk, mebibytes)
+        self._held.callback(unmount_memory_disk, disk)
+        self._note(f"PostgreSQL's data on a tmpfs of {mebibytes} MiB: nothing of it outlasts this stack")
+        settings = {"max_wal_size": f"{mebibytes // _DISK_SHARE_OF_LOG}MB"}
+        return prepare_postgresql(self._layout, settings, self._postgresql_port)
 
     def _start_kafka(self) -> None:
         definitions = topics.load_topics(checkout_root() / "deploy" / "kafka" / "topics.yaml")
@@ -295,8 +344,13 @@ class Stack:
         if external:
             self._note(f"Kafka at {external}: the one KAFKA_BOOTSTRAP_SERVERS names")
         else:
-            port = int(bootstrap_servers.rsplit(":", 1)[1])
-            self._start_server(prepare_kafka(self._layout, port, self._tell_jars))
+            servers = prepare_brokers(self._layout, self._broker_ports, self._proxied, self._tell_jars)
+            # Together: a node alone has no quorum and never becomes ready.
+            launched = [(self._launch_server(server), server) for server in servers]
+            for supervised, server in launched:
+                supervised.wait_ready(server.ready_seconds)
+            if len(servers) > 1:
+                run_async(topics.await_brokers(bootstrap_servers, len(servers)))
         made = run_async(topics.ensure_topics(bootstrap_servers, definitions))
         if external and self.options.fresh and len(made) < len(definitions):
             raise DevstackError(
@@ -308,13 +362,21 @@ class Stack:
         if done % 15 == 0:
             self._progress(f"Kafka: {done} of {total} jars at hand")
 
+    def _start_toxiproxy(self, network: Network) -> None:
+        executable = ensure_toxiproxy()
+        log_file = self._layout.log_file(TOXIPROXY_PROCESS)
+        self._start_server(toxiproxy_server(executable, network, self._layout.root, log_file))
+
     def _start_server(self, server: Server) -> str:
+        self._launch_server(server).wait_ready(server.ready_seconds)
+        return server.address
+
+    def _launch_server(self, server: Server) -> SupervisedProcess:
         for note in server.notes:
             self._note(note)
         url = f"{server.name}://{HOST}:{server.port}"
         spec = ProcessSpec(server.name, "infrastructure", server.command, url, server.is_ready, server.ready_seconds)
-        self._launch(spec).wait_ready(server.ready_seconds)
-        return server.address
+        return self._launch(spec)
 
     def _prepare_database(self, service: str, keys: "Future[None]") -> None:
         created = run_async(ensure_database(self._admin_url, self._connections.grant(service)))
@@ -374,10 +436,10 @@ class Stack:
         return self.options.programs.get(service, service_program(service))
 
     def _service_environment(self, process: PlannedProcess) -> dict[str, str]:
-        return service_environment(os.environ, self.options, self._connections, process, self._payer_url)
+        return service_environment(os.environ, self.options, self._connections, process, self._payer_url, self._network)
 
     def _launch(self, spec: ProcessSpec) -> SupervisedProcess:
-        supervised = SupervisedProcess(spec, self._write_state)
+        supervised = SupervisedProcess(spec, self._write_state, self.options.longest_backoff_seconds)
         with self._guard:
             if self._stopping:
                 raise DevstackError(f"{spec.name} is not started: the stack is being stopped")

@@ -13,12 +13,13 @@ from revcycle_devstack.connections import Connections
 from revcycle_devstack.files import write_atomically
 from revcycle_devstack.layout import StateLayout
 from revcycle_devstack.lending import Lender
+from revcycle_devstack.memory_disk import unmount_memory_disk
 from revcycle_devstack.processes import ProcessIdentity, stop_all
 from revcycle_devstack.supervision import Kind, ProcessStatus
 
 _STOP_ORDER: Final[tuple[Kind, ...]] = ("service", "simulator", "infrastructure")
 # Lies in the state folder without being the state of this stack.
-_KEPT_WHEN_EMPTIED: Final = frozenset({"stack.lock", "supervisor.log", "test"})
+_KEPT_WHEN_EMPTIED: Final = frozenset({"stack.lock", "supervisor.log", "test", "tools"})
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ def empty_state_folder(layout: StateLayout) -> None:
     """Remove everything an earlier stack left in this folder; the caller holds its lock and nothing runs from it."""
     if not layout.root.is_dir():
         return
+    # A supervisor that was killed could not take its disk away.
+    unmount_memory_disk(layout.postgresql.parent)
     for entry in layout.root.iterdir():
         if entry.name in _KEPT_WHEN_EMPTIED:
             continue

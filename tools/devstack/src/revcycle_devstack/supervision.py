@@ -21,9 +21,9 @@ _DEATHS_WHILE_STARTING: Final = 3
 _KILL_SECONDS: Final = 5.0
 
 
-def backoff_seconds(deaths_in_a_row: int) -> float:
+def backoff_seconds(deaths_in_a_row: int, longest_seconds: float = LONGEST_BACKOFF_SECONDS) -> float:
     """Pause before the next start: 1, 2, 4, 8, 15, 15, … seconds after the first, second, … death in a row."""
-    return min(float(2 ** min(deaths_in_a_row - 1, 10)), LONGEST_BACKOFF_SECONDS)
+    return min(float(2 ** min(deaths_in_a_row - 1, 10)), longest_seconds)
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,14 @@ class ProcessStatus:
 class SupervisedProcess:
     """One process and the thread that keeps it alive. All methods may be called from any thread."""
 
-    def __init__(self, spec: ProcessSpec, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        spec: ProcessSpec,
+        on_change: Callable[[], None],
+        longest_backoff_seconds: float = LONGEST_BACKOFF_SECONDS,
+    ) -> None:
         self.spec = spec
+        self._longest_backoff_seconds = longest_backoff_seconds
         self._on_change = on_change
         self._changed = threading.Condition()
         self._stop = threading.Event()
@@ -178,7 +184,7 @@ class SupervisedProcess:
             if self._stop.is_set():
                 break
             deaths_in_a_row = 1 if healthy_seconds >= HEALTHY_SECONDS else deaths_in_a_row + 1
-            self._pause(0.0 if self._at_once else backoff_seconds(deaths_in_a_row))
+            self._pause(0.0 if self._at_once else backoff_seconds(deaths_in_a_row, self._longest_backoff_seconds))
         self._set("stopped", None)
 
     def _spawn(self) -> DetachedProcess | None:

@@ -19,6 +19,10 @@ _FIELDS: Final = ("name", "key", "producer", "partitions", "retention_days")
 _COPIES: Final = 3
 _DAY_MILLISECONDS: Final = 86_400_000
 _REQUEST_TIMEOUT_MILLISECONDS: Final = 30_000
+_GONE_SECONDS_MAX: Final = 60.0
+_ABSENT_SECONDS: Final = 3.0
+"""How long a topic is away before it comes again under its name. A member that reads asks several times a second: it
+must see that the topic is gone, or it would read on in the new one where it stood in the old one."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,26 @@ async def answers(bootstrap_servers: str) -> bool:
         await admin.close()
 
 
+async def await_brokers(bootstrap_servers: str, count: int, timeout_seconds: float = 60.0) -> None:
+    """Wait until so many brokers belong to the cluster: topics made earlier would get too few copies.
+
+    Raises:
+        DevstackError: the time was up, or the cluster could not be reached.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MILLISECONDS)
+    deadline = time.monotonic() + timeout_seconds
+    try:
+        await admin.start()
+        while (found := len((await admin.describe_cluster())["brokers"])) < count:
+            if time.monotonic() >= deadline:
+                raise DevstackError(f"after {timeout_seconds:.0f} s {found} of {count} brokers belong to the cluster")
+            await asyncio.sleep(0.1)
+    except (KafkaError, OSError) as error:
+        raise DevstackError(f"the broker at {bootstrap_servers} could not be used: {error}") from error
+    finally:
+        await admin.close()
+
+
 async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
     """Delete the topics that exist; the others are passed over."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
@@ -147,5 +171,36 @@ async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
         existing = set(await admin.list_topics())
         if doomed := [name for name in names if name in existing]:
             await admin.delete_topics(doomed, timeout_ms=_REQUEST_TIMEOUT_MILLISECONDS)
+    finally:
+        await admin.close()
+
+
+async def recreate_topics(
+    bootstrap_servers: str, topics: Sequence[TopicDefinition], absent_seconds: float = _ABSENT_SECONDS
+) -> None:
+    """Delete topics and create them empty, so that every consumer group begins again at their start.
+
+    Raises:
+        DevstackError: they were not gone in time, or as `ensure_topics`.
+    """
+    names = [topic.name for topic in topics]
+    await delete_topics(bootstrap_servers, names)
+    await _await_gone(bootstrap_servers, names)
+    await asyncio.sleep(absent_seconds)
+    await ensure_topics(bootstrap_servers, topics)
+
+
+async def _await_gone(bootstrap_servers: str, names: Iterable[str]) -> None:
+    doomed = set(names)
+    deadline = time.monotonic() + _GONE_SECONDS_MAX
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MILLISECONDS)
+    try:
+        await admin.start()
+        while left := doomed & set(await admin.list_topics()):
+            if time.monotonic() >= deadline:
+                raise DevstackError(f"not deleted after {_GONE_SECONDS_MAX:.0f} s: {', '.join(sorted(left))}")
+            await asyncio.sleep(0.1)
+    except (KafkaError, OSError) as error:
+        raise DevstackError(f"the broker at {bootstrap_servers} could not be used: {error}") from error
     finally:
         await admin.close()
