@@ -1,6 +1,8 @@
 """One stack for the tests that need none of their own."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from revcycle_devstack.connections import connect_to
@@ -15,7 +17,8 @@ ENCOUNTERS = 100
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Everything runs, the tenant is set up; timeouts at the payers' door are short."""
+    """Everything runs, the tenant is set up; timeouts at the payers' door are short, claims can be made to fail."""
+    faults = tmp_path_factory.mktemp("faults") / "texts"
     options = StackOptions(
         state_dir=tmp_path_factory.mktemp("shared-stack"),
         simulators=("payer",),
@@ -25,8 +28,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             "adjudication-gateway": {
                 "REVCYCLE_PAYER_CONNECT_TIMEOUT_SECONDS": "2",
                 "REVCYCLE_PAYER_READ_TIMEOUT_SECONDS": "2",
-            }
+            },
+            "claims": {"REVCYCLE_TEST_FAULTS": str(faults)},
         },
+        programs={"claims": (sys.executable, str(Path(__file__).with_name("faulty_claims.py")))},
     )
     with pytest.MonkeyPatch.context() as patched:
         for name in SERVERS_FROM_OUTSIDE:

@@ -140,6 +140,11 @@ class Caller:
             named.setdefault("idempotency-key", secrets.token_hex(16))
         return self._client.request(method, f"{self.urls[service]}{path}", json=body, headers=named)
 
+    def send_bytes(self, service: str, method: str, path: str, content: bytes, content_type: str) -> httpx.Response:
+        """One call with a body that may be anything."""
+        headers = {"content-type": content_type, "idempotency-key": secrets.token_hex(16)}
+        return self._client.request(method, f"{self.urls[service]}{path}", content=content, headers=headers)
+
     def read(self, service: str, path: str, **parameters: str) -> Json:
         """The JSON at a path; fails unless the answer is 200."""
         response = self._client.get(f"{self.urls[service]}{path}", params=parameters)

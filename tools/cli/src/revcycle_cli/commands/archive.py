@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 
     from revcycle_devstack.connections import RunningStack
+    from revcycle_devstack.topics import TopicDefinition
     from revcycle_messaging.archive import Progress
     from revcycle_messaging.recovery import Fork
     from revcycle_messaging.transports.kafka import KafkaTransport
@@ -78,14 +79,22 @@ def detach(
 @archive_app.command()
 def rebuild(
     service: Service,
-    topics: Annotated[list[str], typer.Argument(help="Topics SERVICE produces; they must exist and be empty.")],
     by: By,
     reason: Reason,
+    topics: Annotated[list[str] | None, typer.Argument(help="Which. [default: all that SERVICE produces]")] = None,
+    recreate: Annotated[
+        bool, typer.Option("--recreate", help="First delete the topics, whatever they hold, and create them empty.")
+    ] = False,
     folder: Folder = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Fill empty topics with everything SERVICE ever published on them. Its relays stand by meanwhile."""
-    _run(state_dir, lambda stack: _rebuild(stack, service, topics, by, reason, folder or _default_folder(stack)))
+    """Fill empty topics with everything SERVICE ever published on them. Its relays stand by meanwhile.
+
+    After topics or a whole broker were lost, one call per producing service brings them back; the services may run:
+    `revcycle archive rebuild claims --recreate --by NAME --reason TEXT`.
+    Consumers read from the start and drop what they know.
+    """
+    _run(state_dir, lambda stack: _rebuild(stack, service, topics, by, reason, folder, recreate=recreate))
 
 
 @archive_app.command()
@@ -134,43 +143,57 @@ async def _detach(stack: RunningStack, service: str, day: datetime, folder: Path
 
 
 async def _rebuild(
-    stack: RunningStack, service: str, topics: Sequence[str], by: str, reason: str, folder: Path
+    stack: RunningStack,
+    service: str,
+    names: Sequence[str] | None,
+    by: str,
+    reason: str,
+    folder: Path | None,
+    *,
+    recreate: bool,
 ) -> None:
+    from revcycle_devstack.topics import recreate_topics
     from revcycle_messaging.recovery import rebuild_topics
 
     from revcycle_cli.commands.redrive import service_database
 
+    produced = _produced_by(service)
+    topics = [topic for topic in produced if not names or topic.name in names]
+    wanted = [topic.name for topic in topics]
+    if unknown := set(names or ()) - set(wanted):
+        raise ValueError(
+            f"{service} does not produce {', '.join(sorted(unknown))}, but {', '.join(one.name for one in produced)}"
+        )
+
+    async def make_empty() -> None:
+        await recreate_topics(stack.connections.kafka_bootstrap_servers, topics)
+
     async with _transport(stack) as transport, service_database(stack, service) as database:
         async with database.connection() as connection:
-            total = await connection.fetchval(
-                "SELECT count(*) FROM messaging.archive WHERE topic = ANY($1)", list(topics)
-            )
-        with progress_bar("rebuilding", total) as progress:
+            total = await connection.fetchval("SELECT count(*) FROM messaging.archive WHERE topic = ANY($1)", wanted)
+        with progress_bar(f"rebuilding {service}", total) as progress:
             sent = await rebuild_topics(
                 database,
                 transport,
-                topics,
+                wanted,
                 actor=by,
                 reason=reason,
                 now=datetime.now(UTC),
-                folder=folder,
+                folder=folder or _default_folder(stack),
+                recreate=make_empty if recreate else None,
                 progress=progress,
             )
-    sys.stdout.write(f"{sent} events sent to {', '.join(topics)}; the relays go on\n")
+    sys.stdout.write(f"{sent} events sent to {', '.join(wanted)}; the relays go on\n")
 
 
 async def _forks(
     stack: RunningStack, service: str, adopted_by: tuple[str, str] | None, everything: bool
 ) -> Sequence[Fork]:
-    from revcycle_devstack.layout import checkout_root
-    from revcycle_devstack.topics import load_topics
     from revcycle_messaging.recovery import adopt_topic_heads, find_forks
 
     from revcycle_cli.commands.redrive import service_database
 
-    produced = [
-        topic.name for topic in load_topics(checkout_root() / "deploy/kafka/topics.yaml") if topic.producer == service
-    ]
+    produced = [topic.name for topic in _produced_by(service)]
     async with _transport(stack) as transport, service_database(stack, service) as database:
         found = await find_forks(database, transport, produced, tail_records=None if everything else 1000)
         for fork in found:
@@ -186,6 +209,15 @@ async def _forks(
     if not found:
         sys.stdout.write(f"{service}: no forks\n")
     return found
+
+
+def _produced_by(service: str) -> list[TopicDefinition]:
+    """The topics that a service alone writes."""
+    from revcycle_devstack.layout import checkout_root
+    from revcycle_devstack.topics import load_topics
+
+    definitions = load_topics(checkout_root() / "deploy/kafka/topics.yaml")
+    return [topic for topic in definitions if topic.producer == service]
 
 
 @asynccontextmanager
