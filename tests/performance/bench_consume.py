@@ -5,17 +5,19 @@ nothing checked or opened and no stream rows.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, get_args
+from typing import Any
 
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Place
-from harness import PLAIN_TOPIC, TOPIC, Round, Speed, Surroundings, claim, fill_outbox, measured, reached
-from pydantic import BaseModel
+from ground import PLAIN_TOPIC, TOPIC, Ground, Servers, claim, fill_outbox, reached
+from harness import Bench, Line, Measure, OneRound, Round, measured
+from plain import claim_decoder
 from pydantic_core import to_json
 from revcycle_events import ClaimSubmitted
 from revcycle_messaging import Consumer, Database, Received, UnitOfWork
@@ -25,7 +27,6 @@ from revcycle_messaging.transports import OutgoingRecord
 from revcycle_messaging.transports.kafka import KafkaTransport
 
 EVENTS = 12_000
-TARGET = 0.5
 TABLE = """
     CREATE SCHEMA bench;
     CREATE TABLE bench.claim (
@@ -44,24 +45,22 @@ UPSERT = """
 _groups = count(1)
 
 
-def _struct_of(model: type[BaseModel]) -> type[msgspec.Struct]:
-    """The msgspec twin of a contract: the same fields and types, without checks of its own."""
-    return msgspec.defstruct(
-        model.__name__, [(name, _plain_type(field.annotation)) for name, field in model.model_fields.items()]
-    )
+@asynccontextmanager
+async def prepare(ground: Ground) -> AsyncIterator[OneRound]:
+    """The same claims on both topics, for all rounds."""
+    servers = await ground.servers()
+    database, url = await prepare_consume(servers)
+
+    async def one_round() -> Mapping[str, Round]:
+        return {"consume": await consume_round(servers, database, url)}
+
+    yield one_round
+    await database.close()
 
 
-def _plain_type(annotation: Any) -> Any:
-    arguments = get_args(annotation)
-    if arguments:
-        plain = tuple(_plain_type(argument) for argument in arguments)
-        return plain[0] | None if type(None) in arguments else list[plain[0]]  # type: ignore[valid-type]  # made here
-    return _struct_of(annotation) if isinstance(annotation, type) and issubclass(annotation, BaseModel) else annotation
-
-
-async def prepare_consume(around: Surroundings) -> tuple[Database, str]:
+async def prepare_consume(servers: Servers) -> tuple[Database, str]:
     """Put the same claims on both topics, once; returns the consumer's database and its address."""
-    database, made = await around.database("consume")
+    database, made = await servers.database("consume")
     owner = await asyncpg.connect(made.owner_url)
     await owner.execute(TABLE)
     await owner.execute(f'GRANT USAGE ON SCHEMA bench TO "{made.service_role}"')
@@ -77,8 +76,8 @@ async def prepare_consume(around: Surroundings) -> tuple[Database, str]:
         OutgoingRecord(PLAIN_TOPIC, one.key, claim(number).model_dump_json().encode(), one.headers)
         for number, one in enumerate(sealed, start=1)
     ]
-    await around.fresh_topics(TOPIC, PLAIN_TOPIC)
-    transport = KafkaTransport(around.kafka.bootstrap_servers, client_id="bench")
+    await servers.fresh_topics(TOPIC, PLAIN_TOPIC)
+    transport = KafkaTransport(servers.kafka.bootstrap_servers, client_id="bench")
     producer = await transport.producer()
     for records in (sealed, plain):
         for start in range(0, EVENTS, 1000):
@@ -87,13 +86,13 @@ async def prepare_consume(around: Surroundings) -> tuple[Database, str]:
     return database, made.service_url
 
 
-async def consume_round(around: Surroundings, database: Database, url: str) -> Round:
+async def consume_round(servers: Servers, database: Database, url: str) -> Round:
     """Both consume all claims in a new group into an empty table."""
     group = f"bench-{next(_groups)}"
-    await _empty(database)
-    floor = await _consume_plainly(around.kafka.bootstrap_servers, url, f"{group}-plain")
-    await _empty(database)
-    transport = KafkaTransport(around.kafka.bootstrap_servers, client_id="bench")
+    await empty(database)
+    floor = await consume_plainly(servers.kafka.bootstrap_servers, url, f"{group}-plain")
+    await empty(database)
+    transport = KafkaTransport(servers.kafka.bootstrap_servers, client_id="bench")
     consumer = Consumer(group, database, transport, {ClaimSubmitted: on_claims}, lambda: datetime.now(UTC))
     value = await measured(EVENTS, _consume(consumer))
     await transport.close()
@@ -117,7 +116,7 @@ def _columns(claims: Sequence[Any], lines: Callable[[Any], str]) -> list[list[An
     ]
 
 
-async def _empty(database: Database) -> None:
+async def empty(database: Database) -> None:
     async with database.unit_of_work(TENANT) as uow:
         await uow.execute("DELETE FROM bench.claim")
 
@@ -129,8 +128,8 @@ async def _consume(consumer: Consumer) -> None:
     await running
 
 
-async def _consume_plainly(bootstrap_servers: str, url: str, group: str) -> Speed:
-    decoder = msgspec.json.Decoder(_struct_of(ClaimSubmitted))
+async def consume_plainly(bootstrap_servers: str, url: str, group: str) -> Measure:
+    decode = claim_decoder()
 
     async def consume() -> None:
         client = AIOKafkaConsumer(
@@ -147,7 +146,7 @@ async def _consume_plainly(bootstrap_servers: str, url: str, group: str) -> Spee
         done = 0
         while done < EVENTS:
             found = await client.getmany(timeout_ms=500, max_records=500)
-            claims = [decoder.decode(record.value) for records in found.values() for record in records]
+            claims = [decode(record.value) for records in found.values() for record in records]
             if not claims:
                 continue
             async with connection.transaction():
@@ -163,3 +162,6 @@ async def _consume_plainly(bootstrap_servers: str, url: str, group: str) -> Spee
         await client.stop()
 
     return await measured(EVENTS, consume())
+
+
+BENCHES = (Bench("consume", (Line("consume", "events/s", ratio_min=0.5),), prepare),)

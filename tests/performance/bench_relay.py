@@ -2,24 +2,38 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
-from harness import TOPIC, Round, Speed, Surroundings, fill_outbox, measured, reached
+from ground import TOPIC, Ground, Servers, fill_outbox, reached
+from harness import Bench, Line, Measure, OneRound, Round, measured
 from revcycle_messaging import Database, Relay
 from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
 from revcycle_messaging.transports import OutgoingRecord
 from revcycle_messaging.transports.kafka import KafkaTransport
 
 EVENTS = 6_000
-TARGET = 0.8
 _numbers = count(1_000_000, EVENTS)
 
 
-async def relay_round(around: Surroundings, database: Database, owner_url: str) -> Round:
+@asynccontextmanager
+async def prepare(ground: Ground) -> AsyncIterator[OneRound]:
+    """A database with the chassis, the same for all rounds."""
+    servers = await ground.servers()
+    database, made = await servers.database("relay")
+
+    async def one_round() -> Mapping[str, Round]:
+        return {"relay": await relay_round(servers, database, made.owner_url)}
+
+    yield one_round
+    await database.close()
+
+
+async def relay_round(servers: Servers, database: Database, owner_url: str) -> Round:
     """Fill the outbox, send its records the plain way, then let the relay do it."""
     start = next(_numbers)
     await _clear(owner_url)
@@ -31,11 +45,11 @@ async def relay_round(around: Surroundings, database: Database, owner_url: str) 
         for row in rows
     ]
     del rows
-    await around.fresh_topics(TOPIC)
-    floor = await _send_each(around.kafka.bootstrap_servers, records)
+    await servers.fresh_topics(TOPIC)
+    floor = await _send_each(servers.kafka.bootstrap_servers, records)
     del records
-    await around.fresh_topics(TOPIC)
-    transport = KafkaTransport(around.kafka.bootstrap_servers, client_id="bench")
+    await servers.fresh_topics(TOPIC)
+    transport = KafkaTransport(servers.kafka.bootstrap_servers, client_id="bench")
     relay = Relay(database, transport, lambda: datetime.now(UTC))
     value = await measured(EVENTS, _carry(relay))
     await transport.close()
@@ -57,7 +71,7 @@ async def _carry(relay: Relay) -> None:
     await running
 
 
-async def _send_each(bootstrap_servers: str, records: Sequence[OutgoingRecord]) -> Speed:
+async def _send_each(bootstrap_servers: str, records: Sequence[OutgoingRecord]) -> Measure:
     async def send() -> None:
         producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers,
@@ -75,3 +89,6 @@ async def _send_each(bootstrap_servers: str, records: Sequence[OutgoingRecord]) 
         await producer.stop()
 
     return await measured(len(records), send())
+
+
+BENCHES = (Bench("relay", (Line("relay", "events/s", ratio_min=0.8),), prepare),)

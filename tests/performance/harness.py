@@ -1,204 +1,231 @@
-"""What every benchmark needs: servers of its own with fsync on, claims of about 3 KB, interleaved rounds, figures."""
+"""The frame of every benchmark: what one declares, interleaved rounds, the line it prints, the figures beside it.
 
-import asyncio
+A benchmark is a module ``bench_*.py`` with a tuple ``BENCHES``; README.md says in ten lines how to add one.
+"""
+
 import gc
+import importlib
 import json
-import shutil
+import os
+import platform
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
-from uuid import UUID
 
-from revcycle_devstack.layout import StateLayout
-from revcycle_devstack.ports import choose_port
-from revcycle_devstack.processes import ProcessIdentity, last_lines, stop_all
-from revcycle_devstack.roles import ensure_checker
-from revcycle_devstack.servers import Server, prepare_kafka, prepare_postgresql
-from revcycle_devstack.testing import KafkaBroker, PostgresServer, TestDatabase
-from revcycle_devstack.waiting import wait_until_ready
-from revcycle_events import ClaimSubmitted
-from revcycle_events.claims_v1 import BillingProvider, ClaimLine, ClaimPatient, RenderingPerson, Subscriber
-from revcycle_events.patients_v1 import Address
-from revcycle_messaging import Cause, Database, KeyRing
-from revcycle_messaging.testing import TENANT, install_chassis, make_key_ring
+from ground import Ground
 
-TOPIC = ClaimSubmitted.contract.topic
-PLAIN_TOPIC = "bench.claims-without-seal"
-START = datetime(2026, 9, 1, 12, 0, tzinfo=UTC)
-LINES = 8
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure (per second, or milliseconds), and microseconds of processor time per piece: Python's, the servers'.
+
+    These are steadier than the figure on a machine that others use too; 0 where they say nothing.
+    """
+
+    figure: float
+    python_microseconds: float = 0.0
+    servers_microseconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Round:
     """Ours and the floor's, measured right after each other."""
 
-    value: "Speed"
-    floor: "Speed"
+    value: Measure
+    floor: Measure
+
+
+OneRound = Callable[[], Awaitable[Mapping[str, Round]]]
+Prepare = Callable[[Ground], AbstractAsyncContextManager[OneRound]]
 
 
 @dataclass(frozen=True)
-class Speed:
-    """Events per second, and microseconds of this process's own processor time per event, which are steadier."""
+class Line:
+    """One line of the report. ``ratio_min``: least median ratio to the floor; ``value_max``: a wait not to exceed.
 
-    per_second: float
-    python_microseconds: float
+    The ratio of a wait (``value_max`` or ``lower_is_better``) is floor / value, so that more is better everywhere.
+    """
+
+    name: str
+    unit: str
+    ratio_min: float | None = None
+    value_max: float | None = None
+    lower_is_better: bool = False
+
+    def ratio(self, one: Round) -> float:
+        """How ours compares with the floor in one round; more is better."""
+        value, floor = one.value.figure, one.floor.figure
+        return floor / value if self.lower_is_better or self.value_max is not None else value / floor
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a benchmark runs on."""
+class Bench:
+    """Lines that are measured together. ``prepare`` sets everything up once and yields what runs one round.
 
-    postgresql: PostgresServer
-    kafka: KafkaBroker
-    keys: KeyRing
+    ``rounds`` bounds how many rounds count (a round of the whole stack is long); ``warm_up`` rounds do not count.
+    """
 
-    async def database(self, purpose: str) -> tuple[Database, TestDatabase]:
-        """A fresh database with the chassis."""
-        made = await self.postgresql.create_database(purpose)
-        await install_chassis(made.owner_url, made.service_role)
-        return await Database.connect(made.service_url, service="bench", keys=self.keys), made
-
-    async def fresh_topics(self, *names: str) -> None:
-        """Empty topics of 12 partitions."""
-        await self.kafka.delete_topics(names)
-        await self.kafka.create_topics(names)
+    name: str
+    lines: tuple[Line, ...]
+    prepare: Prepare
+    rounds: int | None = None
+    warm_up: int = 1
 
 
-@asynccontextmanager
-async def surroundings(folder: Path) -> AsyncIterator[Surroundings]:
-    """PostgreSQL and Kafka for this run alone, both as durable as in production, stopped and removed at the end."""
-    layout = StateLayout(folder / "servers")
-    started: list[ProcessIdentity] = []
-    try:
-        postgresql = await asyncio.to_thread(prepare_postgresql, layout, {"max_wal_size": "4GB"}, choose_port(55732))
-        kafka = await asyncio.to_thread(prepare_kafka, layout, choose_port(19292))
-        await asyncio.gather(*(asyncio.to_thread(_start, server, started) for server in (postgresql, kafka)))
-        await ensure_checker(postgresql.address, "bench")
-        keys = make_key_ring(layout.root, service="bench")
-        yield Surroundings(PostgresServer(postgresql.address, "bench"), KafkaBroker(kafka.address), keys)
-    finally:
-        await asyncio.to_thread(stop_all, started, 15)
-        await asyncio.to_thread(shutil.rmtree, layout.root, ignore_errors=True)
+@dataclass(frozen=True)
+class Outcome:
+    """What one line came to."""
+
+    line: Line
+    value: float
+    floor: float
+    ratio: float
+    ratio_range: tuple[float, float]
+    value_range: tuple[float, float]
+    rounds: int
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target was met; None where there is none."""
+        if self.line.value_max is not None:
+            return self.value <= self.line.value_max
+        return None if self.line.ratio_min is None else self.ratio >= self.line.ratio_min
+
+    @property
+    def target(self) -> str:
+        """The target as a person reads it."""
+        if self.line.value_max is not None:
+            return f"<= {self.line.value_max:g} {self.line.unit}"
+        return "" if self.line.ratio_min is None else f"ratio >= {self.line.ratio_min:.2f}"
 
 
-def _start(server: Server, started: list[ProcessIdentity]) -> None:
-    process = server.command.start()
-    identity = ProcessIdentity.of(process.pid, server.command.stop_signal)
-    if identity is not None:
-        started.append(identity)
-    log_file = server.command.log_file
-    wait_until_ready(server.name, server.is_ready, identity, server.ready_seconds, lambda: last_lines(log_file))
+def pure(
+    name: str, unit: str, value: Callable[[], int], floor: Callable[[], int], ratio_min: float | None = None
+) -> Bench:
+    """A benchmark of plain functions: each does its work once and returns how many pieces it did. Needs no servers."""
+
+    @asynccontextmanager
+    async def prepare(_: Ground) -> AsyncIterator[OneRound]:
+        async def one_round() -> Mapping[str, Round]:
+            return {name: Round(timed(value), timed(floor))}
+
+        yield one_round
+
+    return Bench(name, (Line(name, unit, ratio_min),), prepare)
 
 
-def claim(number: int) -> ClaimSubmitted:
-    """A synthetic submission of eight lines, about 3 KB on the wire."""
-    address = Address(line1=f"{number} Synthetic Street", city="Testville", state="TX", postal_code="75001")
-    return ClaimSubmitted(
-        claim_id=UUID(int=number),
-        encounter_id=UUID(int=number + 1),
-        patient_id=UUID(int=number % 1000),
-        submission_id=UUID(int=number + 2),
-        billing_side="professional",
-        payer_id="SYNTH1",
-        payer_name="Synthetic Payer",
-        frequency="1",
-        patient_control_number=f"PCN{number:012d}",
-        charge_cents=LINES * 12_500,
-        business_date=date(2026, 9, 1),
-        billing_provider=BillingProvider(
-            npi="1999999984", name="Synthetic Clinic", tax_id="999999999", taxonomy="261QR1300X", address=address
-        ),
-        rendering_provider=RenderingPerson(npi="1999999992", last_name="Synthetic", first_name="Provider"),
-        subscriber=Subscriber(
-            member_id=f"SYN{number:09d}", relationship="self", last_name="Synthetic", first_name=f"Person{number}"
-        ),
-        patient=ClaimPatient(
-            last_name="Synthetic", first_name=f"Person{number}", birth_date=date(1970, 1, 1), sex="U", address=address
-        ),
-        encounter_number=f"ENC{number:09d}",
-        filing_deadline=date(2027, 9, 1),
-        date_of_service=date(2026, 8, 30),
-        place_of_service="11",
-        diagnoses=["Z0000", "E119"],
-        lines=[
-            ClaimLine(
-                line_number=line,
-                line_control_number=f"{number:012d}{line:03d}",
-                code="G0463",
-                modifiers=["25"],
-                units=1,
-                charge_cents=12_500,
-                diagnosis_pointers=[1, 2],
-            )
-            for line in range(1, LINES + 1)
-        ],
-    )
+def timed(work: Callable[[], int]) -> Measure:
+    """How fast a plain function was, the garbage before it collected."""
+    gc.collect()
+    started, busy = time.perf_counter(), time.process_time()
+    pieces = work()
+    return Measure(pieces / (time.perf_counter() - started), (time.process_time() - busy) / pieces * 1e6)
 
 
-async def fill_outbox(database: Database, numbers: Sequence[int]) -> None:
-    """Write a claim per number through the unit of work, 500 to a transaction."""
-    for start in range(0, len(numbers), 500):
-        async with database.unit_of_work(TENANT) as uow:
-            for number in numbers[start : start + 500]:
-                uow.add_event(claim(number), Cause(TENANT, UUID(int=number), START, "bench"))
-
-
-async def measured(count: int, work: Awaitable[Any]) -> Speed:
-    """How fast some work was, the garbage before it collected."""
+async def measured(pieces: int, work: Awaitable[Any]) -> Measure:
+    """How fast some awaited work was, the garbage before it collected."""
     gc.collect()
     started, busy = time.perf_counter(), time.process_time()
     await work
-    return Speed(count / (time.perf_counter() - started), (time.process_time() - busy) / count * 1e6)
+    return Measure(pieces / (time.perf_counter() - started), (time.process_time() - busy) / pieces * 1e6)
 
 
-async def reached(count: Callable[[], int], wanted: int) -> None:
-    """Wait until a counter has come so far, looking every five milliseconds."""
-    async with asyncio.timeout(120):
-        while count() < wanted:  # noqa: ASYNC110  (a counter tells nobody)
-            await asyncio.sleep(0.005)
+def discover(folder: Path = HERE) -> list[Bench]:
+    """Every benchmark of every ``bench_*.py``, in order of module; ValueError when two lines have one name."""
+    benches: list[Bench] = []
+    for path in sorted(folder.glob("bench_*.py")):
+        benches += importlib.import_module(path.stem).BENCHES
+    names = [line.name for bench in benches for line in bench.lines]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two lines of the report are called {', '.join(twice)}: each needs a name of its own")
+    return benches
 
 
-async def rounds_of(name: str, rounds: int, one_round: Callable[[], Awaitable[Round]]) -> list[Round]:
-    """One round to warm everything up, which does not count, then the rounds; each is told on standard error."""
-    found = []
-    for number in range(rounds + 1):
-        found.append(await one_round())
-        kind = f"round {number} of {rounds}" if number else "warm-up"
-        _tell(f"{name}: {kind}: {_told(found[-1].value)}, floor {_told(found[-1].floor)}")
-    return found[1:]
+def chosen(benches: Sequence[Bench], names: Sequence[str]) -> list[Bench]:
+    """The benchmarks of these names (of a benchmark or of one of its lines); ValueError names those that are none."""
+    known = {bench.name for bench in benches} | {line.name for bench in benches for line in bench.lines}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise ValueError(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [
+        bench
+        for bench in benches
+        if not names or bench.name in names or any(line.name in names for line in bench.lines)
+    ]
 
 
-def report(name: str, unit: str, rounds: Sequence[Round], target: float, folder: Path) -> float:
-    """Print the line of a benchmark and write its figures beside it; returns the median ratio."""
-    ratios = [one.value.per_second / one.floor.per_second for one in rounds]
-    value, floor = (median(getattr(one, kind).per_second for one in rounds) for kind in ("value", "floor"))
-    ratio = median(ratios)
-    sys.stdout.write(f"bench {name} value={value:.0f} unit={unit} floor={floor:.0f} ratio={ratio:.2f}\n")
+async def run_bench(bench: Bench, ground: Ground, rounds: int, folder: Path) -> list[Outcome]:
+    """Run one benchmark: its warm-up, which does not count, and its rounds; each is told on standard error."""
+    wanted = min(rounds, bench.rounds or rounds)
+    load = os.getloadavg()[0]
+    tell(f"{bench.name}: {wanted} rounds after {bench.warm_up} to warm up; load {load:.2f}")
+    found: list[Mapping[str, Round]] = []
+    async with bench.prepare(ground) as one_round:
+        for number in range(bench.warm_up + wanted):
+            found.append(await one_round())
+            count = number - bench.warm_up + 1
+            kind = f"round {count} of {wanted}" if count > 0 else "warm-up"
+            told = "; ".join(f"{name} {_told(one.value)}, floor {_told(one.floor)}" for name, one in found[-1].items())
+            tell(f"{bench.name}: {kind}: {told}")
+    return [report(line, [one[line.name] for one in found[bench.warm_up :]], load, folder) for line in bench.lines]
+
+
+def report(line: Line, rounds: Sequence[Round], load: float, folder: Path) -> Outcome:
+    """Print the line and write its figures beside it."""
+    ratios = [line.ratio(one) for one in rounds]
+    values = [one.value.figure for one in rounds]
+    outcome = Outcome(
+        line,
+        median(values),
+        median(one.floor.figure for one in rounds),
+        median(ratios),
+        (min(ratios), max(ratios)),
+        (min(values), max(values)),
+        len(rounds),
+    )
+    sys.stdout.write(
+        f"bench {line.name} value={outcome.value:.0f} unit={line.unit} "
+        f"floor={outcome.floor:.0f} ratio={outcome.ratio:.2f}\n"
+    )
     sys.stdout.flush()
-    _tell(f"{name}: ratio {min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds, target {target:.2f}")
     content = {
-        "name": name,
-        "unit": unit,
-        "value": value,
-        "floor": floor,
-        "ratio": ratio,
-        "ratio_range": [min(ratios), max(ratios)],
-        "target": target,
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load_before": load},
+        "met": outcome.met,
+        **{name: value for name, value in asdict(outcome).items() if name not in {"line", "rounds"}},
+        **asdict(line),
         "rounds": [asdict(one) for one in rounds],
     }
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-    return ratio
+    (folder / f"{line.name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    return outcome
 
 
-def _told(speed: Speed) -> str:
-    return f"{speed.per_second:,.0f}/s ({speed.python_microseconds:.0f} us of Python each)"
+def table(outcomes: Sequence[Outcome]) -> str:
+    """All lines for the person who waited: medians, ranges, targets."""
+    rows = [("benchmark", "value", "unit", "floor", "ratio", "range", "rounds", "target", "")]
+    for one in outcomes:
+        verdict = {True: "met", False: "MISSED", None: ""}[one.met]
+        figures = (f"{one.value:,.0f}", one.line.unit, f"{one.floor:,.0f}", f"{one.ratio:.2f}")
+        spread = f"{one.ratio_range[0]:.2f}-{one.ratio_range[1]:.2f}"
+        rows.append((one.line.name, *figures, spread, str(one.rounds), one.target, verdict))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
-def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
+def tell(text: str) -> None:
+    """Progress goes to standard error: standard output holds the lines alone."""
+    sys.stderr.write(text.rstrip() + "\n")
+
+
+def _told(measure: Measure) -> str:
+    if not measure.python_microseconds:
+        return f"{measure.figure:,.0f}"
+    servers = f" and {measure.servers_microseconds:.0f} us of servers" if measure.servers_microseconds else ""
+    return f"{measure.figure:,.0f} ({measure.python_microseconds:.0f} us of Python{servers} each)"
