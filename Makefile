@@ -6,6 +6,7 @@ BIN := .venv/bin
 MEMBERS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml simulators/*/pyproject.toml tools/*/pyproject.toml)))
 SOURCES := $(addsuffix src,$(MEMBERS))
 READY := .venv/.ready
+comma := ,
 
 .PHONY: help
 help: ## Say what each target does
@@ -51,8 +52,8 @@ docs: $(READY) ## Write the generated contracts and pages under docs/; fails whe
 	@$(BIN)/python scripts/generate_docs.py
 
 .PHONY: bench
-bench: $(READY) ## Relay and consumer against floors of this machine (ROUNDS=5); figures under .revcycle/bench/
-	@$(BIN)/revcycle bench $(if $(ROUNDS),--rounds $(ROUNDS))
+bench: $(READY) ## Speed against floors of this machine (ROUNDS=5 ONLY=relay,consume); figures under .revcycle/bench/
+	@$(BIN)/revcycle bench $(subst $(comma), ,$(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: chaos
 chaos: $(READY) ## Kill, freeze and cut off everything for MINUTES=10 under traffic; compare with a calm run of SEED
