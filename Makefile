@@ -56,8 +56,8 @@ bench: $(READY) ## Speed against floors of this machine (ROUNDS=5 ONLY=relay,con
 	@$(BIN)/revcycle bench $(subst $(comma), ,$(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: chaos
-chaos: $(READY) ## Kill, freeze and cut off everything for MINUTES=10 under traffic; compare with a calm run of SEED
-	@$(BIN)/python tests/chaos/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS))
+chaos: $(READY) ## Kill, freeze and cut off everything for MINUTES=10 under traffic; compare with a calm run of SEED (BROKERS=3)
+	@$(BIN)/python tests/chaos/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS))
 
 .PHONY: sabotage
 sabotage: $(READY) ## Break one promise at a time in a copy of the code; every break must make its test fail

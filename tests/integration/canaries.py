@@ -146,9 +146,9 @@ class Search:
 
     def look_into_folder(self, kind: str, folder: Path, excluded: Iterable[Path] = ()) -> None:
         """Search every file below a folder, its name included."""
-        without = tuple(excluded)
+        without = set(excluded)
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and not any(file == each or each in file.parents for each in without):
+            if file.is_file() and without.isdisjoint((file, *file.parents)):
                 place = str(file.relative_to(folder))
                 self.look(kind, f"name of {place}", place)
                 self.look_into_file(kind, place, file)

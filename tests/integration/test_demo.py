@@ -109,7 +109,9 @@ def test_status_lists_every_process(kept: Kept) -> None:
     processes = {each["name"]: each for each in _json_lines(status.out)}
     assert processes.keys() == {"postgresql", "kafka", "payer-simulator", *SERVICES}
     for name, process in processes.items():
+        figures = process.pop("messaging", None) if name in SERVICES else {}
         assert process.keys() == {"name", "pid", "url", "state", "restarts"}
+        assert figures is not None and figures.get("dead_letters", 0) == 0, name
         assert process["state"] == "running", name
         # A port that somebody else took at the last moment costs a restart: the supervisor's business, not a failure.
         assert isinstance(process["restarts"], int), name

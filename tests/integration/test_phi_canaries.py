@@ -86,11 +86,13 @@ def test_fifty_canaries_go_every_way_and_are_seen_nowhere(
     layout = StateLayout(stack.state_dir)
     truth = layout.root / "truth.jsonl"
     search.look_into_folder(".revcycle", layout.root, [layout.payer, truth, layout.root / "postgresql", layout.kafka])
-    search.look_into_folder("topic segments", layout.kafka)
+    # Indexes hold offsets and times only, and are mostly reserved space.
+    indexes = [file for kind in ("*.index", "*.timeindex") for file in layout.kafka.rglob(kind)]
+    search.look_into_folder("topic segments", layout.kafka, indexes)
 
     with capsys.disabled():
         sys.stdout.write(f"\n{search.report()}\n")
-    assert search.sightings == {}
+    assert not search.sightings, "\n".join(f"{place}: {sorted(stems)}" for place, stems in search.sightings.items())
     assert seen == {(service, f"{table}.{column}") for service, table, column in _declared()}
     _leaks_are_seen(layout)
 

@@ -1,6 +1,7 @@
 """What several tests need: writing notes, running a relay or a consumer, taking and sending records."""
 
 import asyncio
+import hashlib
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from uuid import UUID
 from revcycle_messaging import Consumer, ConsumerSettings, Database, Received, Relay, Transport, UnitOfWork
 from revcycle_messaging.envelope import headers_from_text, headers_to_kafka
 from revcycle_messaging.testing import TENANT, NoteCopied, NoteTaken, make_cause
-from revcycle_messaging.transports import OutgoingRecord
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord
 
 from .conftest import now
 
@@ -172,3 +173,38 @@ def new_consumer(
     """A consumer of notes with small chunks, so that one run passes every point several times."""
     chosen = ConsumerSettings(**{"parked_poll_seconds": 0.05, "max_records": 7, **settings})
     return Consumer(name, database, transport, {NoteTaken: handler}, now, settings=chosen)
+
+
+async def read_all(transport: Transport, topic: str) -> list[IncomingRecord]:
+    """A topic from offset 0 to its end, per partition in order."""
+    reader = await transport.reader([topic])
+    ends = await transport.end_offsets([topic])
+    found: list[IncomingRecord] = []
+    while any(position < ends.get(place, 0) for place, position in (await reader.positions()).items()):
+        found += await reader.fetch(500, 1.0)
+    await reader.close()
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+async def on_topic(transport: Transport, topic: str) -> list[OutgoingRecord]:
+    """The records of a topic as they were sent, per partition in order."""
+    return [
+        OutgoingRecord(one.topic, (one.key or b"").decode(), one.value or b"", [(k, v or b"") for k, v in one.headers])
+        for one in await read_all(transport, topic)
+    ]
+
+
+async def state_hash(database: Database, consumer: str) -> str:
+    """One hash of everything a consumer of notes has come to: effects, what it emitted, its stream rows."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT topic, key, last_sequence, parked_since IS NULL AS flows FROM messaging.stream"
+            " WHERE consumer = $1 ORDER BY topic, key",
+            consumer,
+        )
+    state = [
+        sorted((await effects(database)).items()),
+        sorted((await emitted(database)).items()),
+        list(map(tuple, rows)),
+    ]
+    return hashlib.sha256(repr(state).encode()).hexdigest()

@@ -75,11 +75,25 @@ async def test_a_target_that_is_in_use_is_refused_unless_told() -> None:
     assert copied.sent == len(RECORDS)
 
 
+async def test_a_send_that_failed_is_tried_again_in_order() -> None:
+    """Promise: a lost acknowledgment or a refused send neither drops nor reorders anything."""
+    source, target = await filled(RECORDS), MemoryTransport()
+    target.broker.refuse_sends, target.broker.lose_acknowledgments = 3, 2
+    copied = await copy_topics(source, target, TOPICS, seed=1, repeat=1)
+    assert copied.sent == len(RECORDS)
+    for topic in TOPICS:
+        for key in range(KEYS):
+            mine = [one.value for one in target.broker.records(topic) if one.key == f"key-{key}"]
+            assert list(dict.fromkeys(mine)) == [
+                one.value for one in RECORDS if (one.topic, one.key) == (topic, f"key-{key}")
+            ]
+
+
 async def test_what_the_target_did_not_take_is_said() -> None:
     """Promise: a copy is whole, or says that it is not and what to do."""
     source, target = await filled(RECORDS), MemoryTransport()
-    target.broker.refuse_sends = 1
-    with pytest.raises(MessagingError, match="did not take all records; delete and create its topics"):
+    target.broker.refuse_sends = 10 * len(RECORDS)
+    with pytest.raises(MessagingError, match="did not take all events; delete and create the topics"):
         await copy_topics(source, target, TOPICS, seed=1)
     with pytest.raises(ValueError, match="an event comes 1 to 3 times"):
         await copy_topics(source, target, TOPICS, seed=1, repeat=4)

@@ -194,6 +194,7 @@ def test_paths_are_written_as_people_write_them() -> None:
     """Index in brackets, names with dots, the source left out."""
     assert path_of(("body", "coverages", 0, "payer_id")) == "coverages[0].payer_id"
     assert path_of(("query", "service_date[gte]")) == "service_date[gte]"
+    assert path_of(("body", "Testperson")) == path_of(("body", "123-45-6789")) == "?"
     assert path_of(("body", 12), "json_invalid") == ""
     assert path_of(("body",)) == ""
 

@@ -222,6 +222,49 @@ async def test_an_outcome_after_the_lease_still_counts(postgresql: Any, tmp_path
         assert (await states(service))["a"][0] == "done"
 
 
+async def test_a_late_outcome_keeps_an_effect_from_being_had_again(postgresql: Any, tmp_path: Path) -> None:
+    """Promise 10: the worker was slow; its job was recovered as not sent and waits to go again when word comes."""
+    outside, go_on = Outside(), asyncio.Event()
+
+    async def wait(_: Letter) -> None:
+        await go_on.wait()
+
+    outside.act = wait
+    async with sample(postgresql, tmp_path, outside) as service:
+        await add_jobs(service, "safe")
+        slow = asyncio.create_task(worker(service, outside, "slow").work_once())
+
+        async def acting() -> bool:
+            return (await states(service))["safe"][0] == "running"
+
+        await eventually(acting)
+        advance(service, 3)
+        assert await worker(service, outside, "other").recover_expired("send_letter") == 1
+        assert (await states(service))["safe"][:2] == ("ready", 1)
+        go_on.set()
+        await slow
+        assert (await states(service))["safe"][0] == "done"
+        advance(service, 100)
+        assert await worker(service, outside, "other").work_once() == 0
+        assert outside.sent == ["safe"]
+
+
+async def test_only_an_unknown_job_can_be_resolved(postgresql: Any, tmp_path: Path) -> None:
+    """Promise 10: no inquiry and no person makes a job that is done go again."""
+    outside = Outside()
+    async with sample(postgresql, tmp_path, outside) as service:
+        (job_id,) = await add_jobs(service, "a")
+        work = worker(service, outside)
+        await work.work_once()
+        async with service.database.unit_of_work(TENANT) as uow:
+            assert await resolve_jobs(uow, {job_id: JobResult.retry("not there")}, service.clock.now()) == set()
+        async with service.database.unit_of_work(OTHER_TENANT) as uow:
+            assert await resolve_jobs(uow, {job_id: JobResult.failed("not mine")}, service.clock.now()) == set()
+        advance(service, 1000)
+        assert await work.work_once() == 0
+        assert (await states(service))["a"][0] == "done" and outside.sent == ["a"]
+
+
 async def test_jobs_run_at_once_when_their_transaction_commits(postgresql: Any, tmp_path: Path) -> None:
     """The commit wakes the worker; `drain` waits for the rest."""
     outside = Outside()
@@ -297,6 +340,45 @@ async def test_a_cancelled_timer_does_not_fire(postgresql: Any, tmp_path: Path) 
         timers = TimerWorker(context.database, parts.timers, context.clock, context.metrics, context.log)
         assert await timers._fire(TENANT, "overdue", ["claim/1", "claim/2"]) == 0
         assert list(await timers_left(service)) == ["claim/2"]
+
+
+async def test_a_timer_locks_what_it_is_about_first_and_is_checked_again_behind_it(
+    postgresql: Any, tmp_path: Path
+) -> None:
+    """Who changes the aggregate holds its lock and cancels the timer: the timer waits for it and then does not ring."""
+    from revcycle_service_kit.timers import DueTimer, TimerKind, TimerWorker
+
+    async with sample(postgresql, tmp_path) as service:
+        await set_timer(service, "claim/1", NOW)
+        await set_timer(service, "claim/2", NOW)
+        rung: list[str] = []
+
+        async def lock(uow: Any, due: Any) -> str:
+            await uow.execute("SELECT pg_advisory_xact_lock(4711)")
+            return "locked"
+
+        async def fire(uow: Any, due: list[DueTimer], locked: str) -> None:
+            rung.extend(f"{timer.aggregate} {locked}" for timer in due)
+
+        context = service.context
+        kinds = {"overdue": TimerKind(lock, fire)}
+        timers = TimerWorker(context.database, kinds, context.clock, context.metrics, context.log)
+        async with service.database.unit_of_work(TENANT) as uow:
+            await uow.execute("SELECT pg_advisory_xact_lock(4711)")
+            ringing = asyncio.create_task(timers.fire_once())
+
+            async def waits() -> bool:
+                async with service.database.connection() as connection:
+                    found: bool = await connection.fetchval(
+                        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                        " AND cardinality(pg_blocking_pids(pid)) > 0)"
+                    )
+                return found
+
+            await eventually(waits)
+            uow.cancel_timer("claim/1", "overdue")
+        assert await ringing == 1
+        assert rung == ["claim/2 locked"]
 
 
 # -- background work and probes -------------------------------------------------------------------------------------

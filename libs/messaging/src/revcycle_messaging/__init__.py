@@ -19,6 +19,7 @@ from revcycle_messaging.errors import (
     OutboxFull,
     Permanent,
     Retryable,
+    TookTooLong,
     Transient,
 )
 from revcycle_messaging.keys import KeyRing
@@ -47,6 +48,7 @@ __all__ = [
     "Relay",
     "RelaySettings",
     "Retryable",
+    "TookTooLong",
     "Transient",
     "Transport",
     "UnitOfWork",

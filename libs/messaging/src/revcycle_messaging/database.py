@@ -25,9 +25,15 @@ from revcycle_messaging.keys import KeyRing
 
 JsonObject = Mapping[str, Any]
 
-# Classes of SQLSTATE that pass by themselves: connection, rollback (deadlock, serialization), resources, operator.
-_TRANSIENT_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+# Classes of SQLSTATE that pass by themselves: connection, rollback (deadlock, serialization), resources, operator; and
+# a database that is not there (3D): it is being restored.
+_TRANSIENT_CLASSES: Final = frozenset({"08", "25", "3D", "40", "53", "55", "57", "58"})
 _STATEMENT_TIMEOUT: Final = "57014"
+INCARNATION: Final = """
+    SELECT pg_postmaster_start_time(), oid FROM pg_database WHERE datname = current_database()
+"""
+"""Changes with every start of the server, and with another database under the same name."""
+NOT_COMPARED: Final = "the database has not been compared with its topics yet; this takes a second once both answer"
 _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
     "statement_timeout": "30000",
@@ -240,6 +246,7 @@ class Database:
     Attributes:
         service: name of the service, the ``ce_source`` of its events.
         refuses_because: why nothing may be written now (see :mod:`revcycle_messaging.restores`), or None.
+        compared: the incarnation of the database that was compared with its topics and found sound, or None.
     """
 
     def __init__(self, pool: "asyncpg.Pool[Any]", url: str, service: str, keys: KeyRing) -> None:
@@ -251,6 +258,7 @@ class Database:
         self.outbox_bound = 200_000
         self.outbox_rows = 0
         self.refuses_because: str | None = None
+        self.compared: tuple[Any, ...] | None = None
 
     @classmethod
     async def connect(
@@ -263,6 +271,13 @@ class Database:
         pool_size: int = 8,
     ) -> "Database":
         """Open the pool. Raises Transient when the database cannot be reached, DatabaseRefused when it says no."""
+        made: list[Database] = []
+
+        async def prepare(connection: Any) -> None:
+            await _prepare_connection(connection)
+            if made and made[0].compared is not None:
+                await made[0]._recognise(connection)
+
         with translated_errors():
             pool = await asyncpg.create_pool(
                 url,
@@ -272,9 +287,15 @@ class Database:
                 command_timeout=35,
                 max_inactive_connection_lifetime=300,
                 server_settings={**_SERVER_SETTINGS, "application_name": application_name or service},
-                init=_prepare_connection,
+                init=prepare,
             )
-        return cls(pool, url, service, keys)
+        made.append(cls(pool, url, service, keys))
+        return made[0]
+
+    async def _recognise(self, connection: Any) -> None:
+        """A restore breaks every connection: the first new one tells, before anything can be written through it."""
+        if tuple(await connection.fetchrow(INCARNATION)) != self.compared:
+            self.compared, self.refuses_because = None, NOT_COMPARED
 
     async def close(self) -> None:
         """Close the pool; what still runs has five seconds."""
@@ -313,12 +334,13 @@ class Database:
             DatabaseBehind: nothing may be written (``refuses_because``); reading goes on.
             DatabaseRefused: a constraint or a permission.
         """
-        if self.refuses_because is not None and not read_only:
-            raise DatabaseBehind(self.refuses_because)
+        self._refuse(read_only)
         uow: UnitOfWork | None = None
         with translated_errors():
             connection = await self._pool.acquire(timeout=15)
         try:
+            # The connection may be the first to a database that was restored meanwhile.
+            self._refuse(read_only)
             transaction = connection.transaction(readonly=read_only)
             with translated_errors():
                 await transaction.start()
@@ -343,6 +365,10 @@ class Database:
         for what in uow.wakes:
             for listener in self._listeners.get(what, ()):
                 listener()
+
+    def _refuse(self, read_only: bool) -> None:
+        if self.refuses_because is not None and not read_only:
+            raise DatabaseBehind(self.refuses_because)
 
     @asynccontextmanager
     async def connection(self) -> "AsyncIterator[asyncpg.pool.PoolConnectionProxy[Any]]":

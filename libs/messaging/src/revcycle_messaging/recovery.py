@@ -21,10 +21,11 @@ from revcycle_messaging.errors import BadSeal, MessagingError, MissingKey
 from revcycle_messaging.outbox import SHARDS
 from revcycle_messaging.relay import LOCK_CLASS, TAKE_SHARDS
 from revcycle_messaging.sealing import check_seal
-from revcycle_messaging.transports import IncomingRecord, Transport
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, Producer, Transport
 
 CHUNK: Final = 500
 DRAINS_LIMIT: Final = 10_000
+SEND_ATTEMPTS: Final = 5
 
 _WITHHOLD: Final = """
     WITH moved AS (
@@ -216,22 +217,39 @@ async def rebuild_topics(
             raise RecoveryRefused(
                 f"topics must exist and be empty: {', '.join(sorted(missing | used))}. Delete and create them again"
             )
+        return await _fill(transport, read_archive(database, topics, folder), progress)
+
+
+async def _fill(transport: Transport, archived: AsyncIterator[list[ArchivedEvent]], progress: Progress) -> int:
+    producer = await transport.producer()
+    sent = 0
+    try:
+        async for events in archived:
+            for start in range(0, len(events), CHUNK):
+                part = events[start : start + CHUNK]
+                producer = await send_whole(transport, producer, [event.record() for event in part])
+                sent += len(part)
+                progress(len(part))
+        return sent
+    finally:
+        await producer.close()
+
+
+async def send_whole(transport: Transport, producer: Producer, records: Sequence[OutgoingRecord]) -> Producer:
+    """Send records until all are acknowledged, with a new producer after each failure; returns the one to go on with.
+
+    What arrives twice for that does so in the order of its key, so consumers drop it.
+
+    Raises:
+        RecoveryRefused: the broker did not take them in so many tries. Transient: it is away.
+    """
+    for _ in range(SEND_ATTEMPTS):
+        if all(await producer.send(records)):
+            return producer
+        await producer.close()
         producer = await transport.producer()
-        try:
-            sent = 0
-            async for events in read_archive(database, topics, folder):
-                for start in range(0, len(events), CHUNK):
-                    part = events[start : start + CHUNK]
-                    if not all(await producer.send([event.record() for event in part])):
-                        raise RecoveryRefused(
-                            f"the broker did not take all events after {sent}; delete and create the topics, then "
-                            "start again"
-                        )
-                    sent += len(part)
-                    progress(len(part))
-            return sent
-        finally:
-            await producer.close()
+    await producer.close()
+    raise RecoveryRefused("the broker did not take all events; delete and create the topics, then start again")
 
 
 async def find_forks(

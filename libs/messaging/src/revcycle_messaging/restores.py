@@ -2,24 +2,21 @@
 
 A service that wrote on would give sequences a second time that others have applied long ago. So the ends of the topics
 are compared with the database before the first write of a process, before a relay sends anything, and again whenever
-PostgreSQL was started anew or is another database than before: no restore goes without one of these.
+PostgreSQL was started anew or is another database than before: no restore goes without one of these. Every restore
+breaks the connections, and the first new one recognises the other database before anything is written through it.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from revcycle_messaging.database import Database, translated_errors
+from revcycle_messaging.database import INCARNATION, NOT_COMPARED, Database, translated_errors
 from revcycle_messaging.errors import DatabaseBehind
 from revcycle_messaging.recovery import Fork, find_forks
 from revcycle_messaging.transports import Transport
 
 TAIL_RECORDS: Final = 200
 """Per partition: what a restore took away was published last, and one event of it is enough."""
-NOT_YET: Final = "the database has not been compared with its topics yet; this takes a second once both answer"
-_INCARNATION: Final = """
-    SELECT pg_postmaster_start_time() AS started_at, oid FROM pg_database WHERE datname = current_database()
-"""
 
 
 class RestoreGuard:
@@ -33,10 +30,9 @@ class RestoreGuard:
         self._database = database
         self._transport = transport
         self._topics = sorted(topics)
-        self._compared: tuple[Any, ...] | None = None
         self._one_at_a_time = asyncio.Lock()
         self.forks: Sequence[Fork] = ()
-        database.refuses_because = NOT_YET
+        database.refuses_because = NOT_COMPARED
 
     async def check(self) -> None:
         """Compare, unless this very start of this very database has been compared and was sound.
@@ -45,23 +41,23 @@ class RestoreGuard:
             DatabaseBehind: it was restored to the past; the text says what to do.
             Transient: database or broker are away; what was true before stays true.
         """
+        database = self._database
         async with self._one_at_a_time:
             incarnation = await self._incarnation()
-            if incarnation == self._compared:
+            if incarnation == database.compared:
                 return
-            if self._compared is not None:
-                self._compared, self._database.refuses_because = None, NOT_YET
-            self.forks = await find_forks(self._database, self._transport, self._topics, tail_records=TAIL_RECORDS)
+            if database.compared is not None:
+                database.compared, database.refuses_because = None, NOT_COMPARED
+            self.forks = await find_forks(database, self._transport, self._topics, tail_records=TAIL_RECORDS)
             if self.forks:
-                self._database.refuses_because = _what_to_do(self._database.service, self.forks)
-                raise DatabaseBehind(self._database.refuses_because)
-            self._compared, self._database.refuses_because = incarnation, None
+                database.refuses_because = _what_to_do(database.service, self.forks)
+                raise DatabaseBehind(database.refuses_because)
+            database.compared, database.refuses_because = incarnation, None
 
     async def _incarnation(self) -> tuple[Any, ...]:
-        """Changes with every start of the server, and with another database under the same name."""
         with translated_errors():
             async with self._database.connection() as connection:
-                row = await connection.fetchrow(_INCARNATION)
+                row = await connection.fetchrow(INCARNATION)
         return tuple(row or ())
 
 

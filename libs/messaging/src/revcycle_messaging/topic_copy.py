@@ -4,14 +4,15 @@ Per key the order stays. Across keys and topics it is drawn anew from a seed, so
 they followed the first time, and every event comes one to three times. Keys, values and headers stay byte for byte.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
 from typing import Final
 
 from revcycle_messaging.archive import Progress
-from revcycle_messaging.errors import MessagingError
-from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, Producer, Transport
+from revcycle_messaging.recovery import RecoveryRefused, send_whole
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicPartition, Transport
 
 WINDOW: Final = 100_000
 """Records held in memory at once; a larger source is shuffled window by window, in the order it was read."""
@@ -21,10 +22,6 @@ _FETCH: Final = 2000
 _SEND: Final = 100
 _REPEATED_WITHIN: Final = 3
 """A repeat comes right behind its event or behind one of the next two of its key, as after a crash of a relay."""
-
-
-class CopyRefused(MessagingError):
-    """The copy would do harm or could not be finished; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ async def copy_topics(
 
     Raises:
         ValueError: repeat out of range.
-        CopyRefused: a topic is missing at either end, or not empty at the target, or the target did not take all.
+        RecoveryRefused: a topic is missing at either end, or not empty at the target, or the target did not take all.
         Transient: a broker is away.
     """
     if not 1 <= repeat <= REPEAT_MAX:
@@ -83,13 +80,25 @@ async def copy_topics(
     ends = await source.end_offsets(topics)
     await _refuse_unfit(topics, {topic for topic, _ in ends}, target, append=append)
     random = Random(seed)
-    reader = await source.reader(topics)
-    producer = await target.producer()
     events = sent = passed_over = 0
+    async with aclosing(_windows(source, topics, ends)) as windows:
+        async for window, unknown in windows:
+            sent += await _send(target, shuffled(window, random, repeat), progress)
+            events += len(window)
+            passed_over += unknown
+    return Copied(events, sent, passed_over)
+
+
+async def _windows(
+    source: Transport, topics: Sequence[str], ends: Mapping[TopicPartition, int]
+) -> AsyncGenerator[tuple[list[OutgoingRecord], int], None]:
+    """Everything before ``ends``, so many records at a time; with each, how many were passed over."""
+    reader = await source.reader(topics)
     try:
         left = {place for place, end in ends.items() if end}
         while left:
             window: list[OutgoingRecord] = []
+            passed_over = 0
             while left and len(window) < WINDOW:
                 fetched = await reader.fetch(_FETCH, 1.0)
                 wanted = [record for record in fetched if record.offset < ends[record.topic, record.partition]]
@@ -98,25 +107,22 @@ async def copy_topics(
                 window += records
                 positions = await reader.positions()
                 left = {place for place in left if positions.get(place, 0) < ends[place]}
-            sent += await _send(producer, shuffled(window, random, repeat), progress)
-            events += len(window)
-        return Copied(events, sent, passed_over)
+            yield window, passed_over
     finally:
-        await producer.close()
         await reader.close()
 
 
 async def _refuse_unfit(topics: Sequence[str], found: set[str], target: Transport, *, append: bool) -> None:
     missing = set(topics) - found
     if missing:
-        raise CopyRefused(f"the source has no {', '.join(sorted(missing))}")
+        raise RecoveryRefused(f"the source has no {', '.join(sorted(missing))}")
     ends = await target.end_offsets(topics)
     missing = set(topics) - {topic for topic, _ in ends}
     if missing:
-        raise CopyRefused(f"create these topics at the target first: {', '.join(sorted(missing))}")
+        raise RecoveryRefused(f"create these topics at the target first: {', '.join(sorted(missing))}")
     used = {topic for (topic, _), end in ends.items() if end}
     if used and not append:
-        raise CopyRefused(
+        raise RecoveryRefused(
             f"the target holds records already, on {', '.join(sorted(used))}: take an empty broker, or say that the "
             "copies shall follow what is there (--append)"
         )
@@ -134,13 +140,16 @@ def _outgoing(record: IncomingRecord) -> OutgoingRecord | None:
     return OutgoingRecord(record.topic, key, record.value, headers) if len(headers) == len(record.headers) else None
 
 
-async def _send(producer: Producer, records: Sequence[OutgoingRecord], progress: Progress) -> int:
+async def _send(target: Transport, records: Sequence[OutgoingRecord], progress: Progress) -> int:
     seen: set[int] = set()
-    for start in range(0, len(records), _SEND):
-        part = records[start : start + _SEND]
-        if not all(await producer.send(part)):
-            raise CopyRefused("the target did not take all records; delete and create its topics, then start again")
-        before = len(seen)
-        seen.update(map(id, part))
-        progress(len(seen) - before)
+    producer = await target.producer()
+    try:
+        for start in range(0, len(records), _SEND):
+            part = records[start : start + _SEND]
+            producer = await send_whole(target, producer, part)
+            before = len(seen)
+            seen.update(map(id, part))
+            progress(len(seen) - before)
+    finally:
+        await producer.close()
     return len(records)

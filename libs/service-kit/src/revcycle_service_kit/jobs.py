@@ -117,9 +117,22 @@ class JobKind(ABC, Generic[P, O]):
         return {}
 
 
-async def resolve_jobs(uow: UnitOfWork, results: Mapping[UUID, JobResult], now: datetime) -> None:
-    """Write what became of jobs, for an inquiry or a named person that decides an ``unknown`` one."""
-    await _write(uow, [(job_id, 0, result) for job_id, result in results.items()], now, max_attempts=None)
+async def resolve_jobs(uow: UnitOfWork, results: Mapping[UUID, JobResult], now: datetime) -> set[UUID]:
+    """Write what became of ``unknown`` jobs, as an acknowledgment, an inquiry or a named person says; returns which.
+
+    Any other job is passed over: what is done stays done, and what is running says itself what came of it.
+    """
+    rows = await uow.fetch(
+        """
+        SELECT job_id FROM messaging.job WHERE tenant_id = $1 AND job_id = ANY($2) AND state = 'unknown'
+        ORDER BY job_id FOR UPDATE
+        """,
+        uow.tenant_id,
+        list(results),
+    )
+    resolved = [row["job_id"] for row in rows]
+    await _write(uow, [(job_id, 0, results[job_id]) for job_id in resolved], now, max_attempts=None)
+    return set(resolved)
 
 
 class JobWorker:
@@ -284,12 +297,13 @@ class JobWorker:
     ) -> str:
         now = self._clock.now()
         async with self._database.unit_of_work(tenant_id) as uow:
-            # An outcome that comes after the lease ended still tells the truth about this very attempt.
+            # An outcome that comes after the lease ended still tells the truth about this very attempt: what was taken
+            # for not sent meanwhile is not sent again, as long as nobody has begun to.
             held = await uow.fetch(
                 """
                 SELECT job_id FROM messaging.job
                 JOIN unnest($1::uuid[], $2::int[]) AS mine (job_id, attempts) USING (job_id, attempts)
-                WHERE state IN ('running', 'unknown') ORDER BY job_id FOR UPDATE OF job
+                WHERE state IN ('running', 'unknown', 'ready') ORDER BY job_id FOR UPDATE OF job
                 """,
                 [job.job_id for job in prepared.jobs],
                 [job.attempts for job in prepared.jobs],

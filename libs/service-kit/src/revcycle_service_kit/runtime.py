@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 from revcycle_events import REGISTRY
 from revcycle_messaging import Consumer, DatabaseBehind, MessagingError, Relay, Transient
+from revcycle_messaging.database import NOT_COMPARED
 from revcycle_messaging.parking import dead_letter_topic
 from revcycle_messaging.restores import RestoreGuard
 from revcycle_messaging.waiting import wait_for_event
@@ -35,6 +36,7 @@ PROBE_SECONDS: Final = 1.0
 BROKER_PROBE_SECONDS: Final = 5.0
 MIGRATION_PROBE_SECONDS: Final = 30.0
 RESTORE_PROBE_SECONDS: Final = 2.0
+UNCOMPARED_PROBE_SECONDS: Final = 0.25
 STALLED_SECONDS: Final = 120.0
 WORKERS: Final = frozenset({"consumer", "jobs", "timers", "background"})
 EVERYTHING: Final = frozenset({"api", "relay"}) | WORKERS
@@ -255,7 +257,8 @@ class Runtime:
                     self._context.log.error("the database is behind its topics", reason=told)
             except MessagingError as failure:
                 self._context.log.warning("topics not compared yet", reason=str(failure))
-            await wait_for_event(self._stopping, RESTORE_PROBE_SECONDS)
+            soon = self._context.database.refuses_because == NOT_COMPARED
+            await wait_for_event(self._stopping, UNCOMPARED_PROBE_SECONDS if soon else RESTORE_PROBE_SECONDS)
 
     # -- probes -----------------------------------------------------------------------------------------------------
 

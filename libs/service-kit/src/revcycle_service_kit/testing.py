@@ -19,8 +19,8 @@ import httpx
 from fastapi import FastAPI
 from revcycle_events import Event
 from revcycle_messaging import Cause, Database, Envelope, Received, Transport
+from revcycle_messaging.database import NOT_COMPARED
 from revcycle_messaging.envelope import headers_from_kafka, headers_to_kafka
-from revcycle_messaging.restores import NOT_YET
 from revcycle_messaging.sealing import check_seal, open_event, seal_event
 from revcycle_messaging.testing import OTHER_TENANT, START, TENANT, make_cause, make_key_ring
 from revcycle_messaging.transports import OutgoingRecord
@@ -280,7 +280,7 @@ async def running_service(
         await runtime.start()
         if run:
             await eventually(
-                lambda: opened.takes_writes or opened.refuses_because != NOT_YET, what="the first comparison"
+                lambda: opened.takes_writes or opened.refuses_because != NOT_COMPARED, what="the first comparison"
             )
         yield service
     finally:

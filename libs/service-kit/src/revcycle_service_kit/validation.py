@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from revcycle_service_kit.problems import BadRequest, FieldError, Problem
 
-_FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}[0-9]{0,2}(\[[a-z]{2,5}\])?")
+# Fields begin with a small letter and hold few digits; people's names and numbers do not.
+_FIELD_NAME: Final = re.compile(r"[a-z][A-Za-z_-]{0,39}[0-9]{0,2}(\[[a-z]{2,5}\])?")
 MAX_ERRORS: Final = 100
 
 

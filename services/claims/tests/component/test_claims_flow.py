@@ -191,3 +191,58 @@ async def test_the_whole_process_carries_a_visit_from_topic_to_topic(postgresql,
             "encounters",
             "codings",
         }
+
+
+async def test_money_is_conserved_at_every_instant(service, world, world_class):
+    """Promise 12: per line, claim, remittance and deposit, after every single commit, not only at the end."""
+    await service.prices()
+    tell_a_month(world)
+    biller = service.client("biller")
+    deposits = iter(DEPOSITS)
+    for number, item in enumerate(world.log):
+        await service.consume([item], chunk_size=1)
+        if number % 5 == 4 and (deposit := next(deposits, None)):
+            await biller.post("/v1/deposits", json={"deposits": [deposit]})
+        await check_every_balance(service)
+    assert await service.value("SELECT count(*) FROM claims.deposit") > 2
+    assert await service.value("SELECT count(*) FROM claims.entry WHERE account = 'clearing_remittance'") > 2
+
+
+DEPOSITS = [
+    {"deposit_id": f"BANK-{number}", "date": "2026-09-21", "payer_id": "TESTPAY", "trace_number": trace,
+     "amount_cents": cents}
+    for number, (trace, cents) in enumerate([("T1", 8_000), ("T2", 7_000), ("T9", 5), ("T1", 100), ("T3", 1)])
+]  # fmt: skip
+
+
+async def check_every_balance(service):
+    """Journals and lines as always; clearing accounts are what was advised, deposited and matched, to the cent."""
+    await service.check_books()
+    claims = await service.fetch(
+        """
+        SELECT c.claim_id FROM claims.claim_outcome AS c JOIN (
+            SELECT claim_id, sum(charge_cents) AS charge, sum(open_cents) AS open FROM claims.line_money GROUP BY 1
+        ) AS l USING (claim_id)
+        WHERE c.open_cents <> l.open
+        """
+    )
+    assert claims == [], "a claim is the sum of its lines"
+    deposits = await service.fetch(
+        """
+        SELECT d.deposit_id FROM claims.deposit AS d LEFT JOIN claims.entry AS e
+            ON e.deposit_id = d.deposit_id AND e.account = 'clearing_deposit'
+        GROUP BY d.deposit_id, d.amount_cents, d.remittance_id
+        HAVING coalesce(sum(e.cents), 0) <> CASE WHEN d.remittance_id IS NULL THEN -d.amount_cents ELSE 0 END
+        """
+    )
+    assert deposits == [], "a deposit stands in clearing until it is matched, then nothing of it does"
+    remittances = await service.fetch(
+        """
+        SELECT r.remittance_id FROM claims.remittance AS r
+        LEFT JOIN claims.entry AS e ON e.remittance_id = r.remittance_id AND e.account = 'clearing_remittance'
+        WHERE r.state = 'posted' GROUP BY r.remittance_id, r.paid_cents
+        HAVING coalesce(sum(e.cents), 0) <> r.paid_cents - coalesce((
+            SELECT sum(d.amount_cents) FROM claims.deposit AS d WHERE d.remittance_id = r.remittance_id), 0)
+        """
+    )
+    assert remittances == [], "what is open in a remittance's clearing is what was advised and not yet deposited"

@@ -44,6 +44,8 @@ def test_a_complete_file_is_read() -> None:
         ({"patient__address__state": "Oregon"}, "patient.address.state", "state"),
         ({"patient__nickname": "U"}, "patient.nickname", "unknown_field"),
         ({"favourite_colour": "red"}, "favourite_colour", "unknown_field"),
+        ({"Una Testperson": "sister"}, "?", "unknown_field"),
+        ({"patient__123-45-6789": "number"}, "patient.?", "unknown_field"),
         ({"coverages": {}}, "coverages", "list"),
         ({"rendering_provider__npi": "1700000412"}, "rendering_provider.npi", "npi"),
         ({"document__signed_at": "2026-08-15T12:26:00"}, "document.signed_at", "time"),

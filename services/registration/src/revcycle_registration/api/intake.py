@@ -12,6 +12,7 @@ from revcycle_service_kit import BadRequest, FieldError, Reply, Unprocessable, r
 from revcycle_registration.api.access import Integration
 from revcycle_registration.api.models import ENCOUNTERS_PER_INTAKE_MAX, EncounterResult, IntakeReply
 from revcycle_registration.domain.encounter_file import EncounterFile
+from revcycle_registration.domain.findings import shown_name
 from revcycle_registration.domain.intake import Outcome, read_intake
 from revcycle_registration.examples import COMPLETE
 from revcycle_registration.repositories import refusals
@@ -59,7 +60,7 @@ def _read_body(body: bytes) -> list[object]:
     if not isinstance(parsed, dict):
         raise _unprocessable("body", "object", "is not an object", 'an object {"encounters": [...]}')
     if unknown := sorted(parsed.keys() - {"encounters"}):
-        raise _unprocessable(str(unknown[0]), "unknown_field", "is not part of the request", "only encounters")
+        raise _unprocessable(shown_name(unknown[0]), "unknown_field", "is not part of the request", "only encounters")
     encounters = parsed.get("encounters")
     if not isinstance(encounters, list):
         raise _unprocessable("encounters", "list", "is not a list", "a list of encounter files")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 from revcycle_edi.npi import is_valid_npi
 
-from revcycle_registration.domain.findings import Finding
+from revcycle_registration.domain.findings import Finding, shown_name
 
 FORMAT = "revcycle.encounter-file.v1"
 SELF_PAY = "SELFPAY"
@@ -253,7 +253,8 @@ def field_path(location: Sequence[str | int]) -> str:
     """A path people read: ``("coverages", 0, "payer_id")`` -> ``coverages[0].payer_id``."""
     path = ""
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+        name = f"[{part}]" if isinstance(part, int) else shown_name(part)
+        path += f".{name}" if path and not isinstance(part, int) else name
     return path
 
 

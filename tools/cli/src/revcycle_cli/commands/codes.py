@@ -218,11 +218,15 @@ def diff(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="Encounter files, one JSON object a line.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.jsonl", help="Encounter files or claims, one JSON object a line.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a finding and line.")] = False,
     releases: CacheOption = None,
 ) -> None:
-    """Run the edit rules over encounter files and show every finding.
+    """Run the edit rules over encounter files or claims and show every finding.
+
+    A line with `lines` is a claim (the fields of ClaimSubmitted), any other an encounter file.
 
     Exit status 0 when no finding blocks billing, 1 when one does, 2 when a line cannot be read.
     """
@@ -249,13 +253,13 @@ def check(
 
 def _checked(file: Path, code_sets: CodeSets, tables: EditTables) -> Iterator[tuple[str, list[Finding]]]:
     import msgspec
-    from revcycle_codes import FactsError, check_encounter, facts_from_encounter_file
+    from revcycle_codes import FactsError, check_encounter, facts_from_record
     from rich.progress import track
 
     lines = [line for line in file.read_bytes().splitlines() if line.strip()]
     for place, line in enumerate(track(lines, "checking", console=_console(stderr=True), transient=True), start=1):
         try:
-            facts = facts_from_encounter_file(msgspec.json.decode(line, type=dict[str, object]))
+            facts = facts_from_record(msgspec.json.decode(line, type=dict[str, object]))
         except (FactsError, msgspec.DecodeError) as error:
             raise _fail(f"line {place}: {error}") from None
         yield facts.encounter_number, check_encounter(facts, code_sets, tables)
@@ -302,14 +306,18 @@ def suggest(
 ) -> None:
     """Suggest ICD-10-CM codes for a note, each with the words that speak for it.
 
-    Negated, family and uncertain statements yield no code; uncertain ones may yield a draft query to the clinician.
+    Negated, family, past and uncertain statements yield no code; uncertain ones may yield a draft query to the
+    clinician. An imported Alphabetic Index (kind icd10cm-index) adds its names.
     """
     if (note is None) == (source is None) or (source is None) != (out is None):
         raise _fail("give a NOTE.txt, or --in and --out together")
+    from revcycle_codes.edit_tables import TableKind
+    from revcycle_codes.loaders.icd import IndexEntry
     from revcycle_codes.suggest import Suggester
 
-    code_sets, _ = _open(releases)
-    suggester = Suggester.open(code_sets, _day(on) if on else None)
+    code_sets, tables = _open(releases)
+    entries = [entry for table in tables.references(TableKind.INDEX) for entry in table.rows(IndexEntry)]
+    suggester = Suggester.open(code_sets, _day(on) if on else None, index_entries=entries)
     if note is not None:
         _show_note(suggester, note.read_text())
         return

@@ -1,4 +1,4 @@
-"""`revcycle edi`: look into X12 and HL7 v2 files: check, explain, balance, acknowledge, convert, split and merge."""
+"""`revcycle edi`: X12 and HL7 v2 files: check, explain, balance, acknowledge, convert, split, merge, print as forms."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -29,7 +30,9 @@ ControlNumber = Annotated[int, typer.Option(help="Interchange control number of 
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands."""
-    group = typer.Typer(help="X12 and HL7 v2 files: check, explain, balance, acknowledge, convert, split, merge.")
+    group = typer.Typer(
+        help="X12 and HL7 v2 files: check, explain, balance, acknowledge, convert, split, merge, print."
+    )
     for name, command in (
         ("check", check),
         ("explain", explain),
@@ -40,6 +43,7 @@ def register(app: typer.Typer) -> None:
         ("from-json", from_json),
         ("split", split),
         ("merge", merge),
+        ("form", form),
     ):
         group.command(name)(command)
     hl7 = typer.Typer(help="HL7 v2 messages, one a file.")
@@ -216,7 +220,7 @@ def balance(files: Files, as_json: AsJson = False) -> None:
     failed = False
     for path in _expand(files, (b"ISA",)):
         try:
-            equations = list(_equations(_read(path)))
+            equations = list(_equations(path))
         except X12Error as error:
             raise _refuse(f"{path}: {error}") from None
         failed = failed or bool(unbalanced(equations))
@@ -252,36 +256,66 @@ def _dollars(cents: int) -> str:
     return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
 
-def _equations(data: bytes) -> Iterator[BalanceEquation]:
-    from revcycle_edi.x12 import balance_835, balance_837, parse_835, parse_837d, parse_837i, parse_837p
+def _equations(path: Path) -> Iterator[BalanceEquation]:
+    from revcycle_edi.x12 import (
+        balance_835,
+        balance_837,
+        inspect_interchanges,
+        iter_837d_claims,
+        iter_837i_claims,
+        iter_837p_claims,
+        parse_835,
+    )
 
-    for remittance in parse_835(data):
-        yield from balance_835(remittance)
-    for transaction in parse_837p(data) + parse_837i(data) + parse_837d(data):
-        for claim in transaction.claims:
-            yield from balance_837(claim)
+    # A file is read once to learn what it holds and once per kind; standard input can be read only once.
+    held = _read(path) if str(path) == _STDIN else None
+
+    def source() -> bytes | Iterator[bytes]:
+        return _chunks(path) if held is None else held
+
+    versions = {group.version for interchange in inspect_interchanges(source()) for group in interchange.groups}
+    if any("X221" in version for version in versions):
+        for remittance in parse_835(source()):
+            yield from balance_835(remittance)
+    for guide, claims in (("X222", iter_837p_claims), ("X223", iter_837i_claims), ("X224", iter_837d_claims)):
+        if any(guide in version for version in versions):
+            for claim in claims(source()):
+                yield from balance_837(claim)
 
 
 def roundtrip(files: Files) -> None:
     """Read files and write them back: prints `lossless`, or the first byte that differs. Exit 1 when one differs."""
-    from revcycle_edi.x12 import X12Error, emit_stream
+    from revcycle_edi.x12 import X12Error
 
     failed = False
     for path in _expand(files, (b"ISA",)):
-        data = _read(path)
         try:
-            again = b"".join(emit_stream(data))
+            at = _first_difference(path)
         except X12Error as error:
             raise _refuse(f"{path}: {error}") from None
-        if again == data:
-            print(f"{path}: lossless")
-            continue
-        failed = True
-        pairs = zip(data, again, strict=False)
-        at = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(data), len(again)))
-        print(f"{path}: differs from byte {at}")
+        failed = failed or at is not None
+        print(f"{path}: lossless" if at is None else f"{path}: differs from byte {at}")
     if failed:
         raise typer.Exit(1)
+
+
+def _first_difference(path: Path) -> int | None:
+    """Where a file written back first differs from what it was, None when nowhere."""
+    from revcycle_edi.x12 import emit_stream
+
+    ahead, at = bytearray(), 0
+
+    def watched() -> Iterator[bytes]:
+        for chunk in _chunks(path):
+            ahead.extend(chunk)
+            yield chunk
+
+    for piece in emit_stream(watched()):
+        if not ahead.startswith(piece):
+            return at + next((i for i, (a, b) in enumerate(zip(ahead, piece, strict=False)) if a != b), len(ahead))
+        del ahead[: len(piece)]
+        at += len(piece)
+    return at if ahead else None
 
 
 def ack(
@@ -387,6 +421,41 @@ def merge(
         raise _refuse(str(error)) from None
     output.write_bytes(data)
     print(f"{len(sources)} files merged into {output}")
+
+
+class FormType(StrEnum):
+    """The paper forms there are."""
+
+    cms1500 = "cms1500"
+    ub04 = "ub04"
+
+
+def form(
+    file: OneFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="PDF to write.")],
+    form_type: Annotated[
+        FormType, typer.Option("--type", help="cms1500 for professional claims, ub04 for institutional ones.")
+    ],
+) -> None:
+    """Print the claims of an 837 on CMS-1500 or UB-04 pages; long claims continue on further pages."""
+    from revcycle_edi.paper import render_cms1500, render_ub04
+    from revcycle_edi.x12 import X12Error, iter_837i_claims, iter_837p_claims
+
+    data = _read(file)
+    try:
+        if form_type is FormType.cms1500:
+            professional = list(iter_837p_claims(data))
+            count, pdf = len(professional), render_cms1500(professional) if professional else b""
+        else:
+            institutional = list(iter_837i_claims(data))
+            count, pdf = len(institutional), render_ub04(institutional) if institutional else b""
+    except X12Error as error:
+        raise _refuse(f"{file}: {error}") from None
+    if not count:
+        wanted = "professional (837P)" if form_type is FormType.cms1500 else "institutional (837I)"
+        raise _refuse(f"{file}: no {wanted} claims, which is what {form_type.value} shows; see --type")
+    output.write_bytes(pdf)
+    print(f"{count} claims written to {output}")
 
 
 # HL7 -----------------------------------------------------------------------------------------------------------------

@@ -1,11 +1,33 @@
 """`revcycle status`: what runs, where, and how it is."""
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from revcycle_devstack.layout import StateLayout
+    from revcycle_devstack.supervision import ProcessStatus
+    from rich.console import Console
+
+Figures = dict[str, Any]
+# Figure to heading and whether it is seconds; what an operator looks at first.
+_COLUMNS = {
+    "lag": ("lag", False),
+    "lag_seconds": ("behind s", True),
+    "outbox_rows": ("outbox", False),
+    "outbox_oldest_age_seconds": ("oldest s", True),
+    "parked_keys": ("parked keys", False),
+    "dead_letters": ("dead", False),
+    "timers_due": ("timers due", False),
+    "jobs_unknown": ("jobs unknown", False),
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +37,10 @@ def register(app: typer.Typer) -> None:
 
 def status(
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per process and line: name, pid, url, state, restarts.")
+        bool,
+        typer.Option(
+            "--json", help="One JSON object per process and line: name, pid, url, state, restarts, messaging."
+        ),
     ] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")
@@ -23,7 +48,9 @@ def status(
 ) -> None:
     """Say what runs from this checkout, where its API documentation is, and how often it had to be started again.
 
-    States: running, starting, backoff (it died and is started again after a pause), stopped.
+    States: running, starting, backoff (it died and is started again after a pause), stopped. Of each running service:
+    lag in events and seconds, the outbox, keys that wait, dead letters (then: revcycle redrive SERVICE), timers due,
+    and effects outside that nobody knows the outcome of. The same figures are at /v1/ops/messaging and /metrics.
     """
     from revcycle_devstack.layout import default_state_folder
 
@@ -38,9 +65,13 @@ def _print_json(folder: Path) -> None:
     from revcycle_devstack.layout import StateLayout
     from revcycle_devstack.state import read_state
 
-    recorded = read_state(StateLayout(folder))
+    layout = StateLayout(folder)
+    recorded = read_state(layout)
+    figures = read_figures(layout, recorded.processes) if recorded else {}
     for process in recorded.processes if recorded else ():
         line = {name: getattr(process, name) for name in ("name", "pid", "url", "state", "restarts")}
+        if process.kind == "service":
+            line["messaging"] = figures.get(process.name)
         sys.stdout.write(json.dumps(line) + "\n")
 
 
@@ -68,6 +99,7 @@ def show_status(folder: Path) -> None:
         state = f"[{colours[process.state]}]{process.state}[/]"
         table.add_row(process.name, state, str(process.pid or "-"), str(process.restarts), address)
     console.print(table)
+    _show_figures(console, read_figures(layout, recorded.processes))
     for note in recorded.notes:
         console.print(note, style="dim", soft_wrap=True)
     console.print(f"logs: {layout.logs}", soft_wrap=True)
@@ -76,3 +108,50 @@ def show_status(folder: Path) -> None:
         console.print("no supervisor: it was killed. Stop what is left with: revcycle down", style="red")
     elif recorded.supervisor is None:
         console.print("nothing runs; start it with: revcycle up")
+
+
+def read_figures(layout: StateLayout, processes: Sequence[ProcessStatus]) -> dict[str, Figures]:
+    """What each running service says of its messaging; one that does not answer is left out."""
+    import httpx
+    from revcycle_devstack import DEVELOPMENT_TENANT
+    from revcycle_service_kit.auth import ensure_development_key, issue_token
+
+    found: dict[str, Figures] = {}
+    running = [one for one in processes if one.kind == "service" and one.state == "running"]
+    if not running:
+        return found
+    token = issue_token(ensure_development_key(layout.token_key_file), DEVELOPMENT_TENANT, "status", ["operator"], 60)
+    with httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=5) as client:
+        for process in running:
+            try:
+                answer = client.get(f"{process.url}/v1/ops/messaging")
+            except httpx.HTTPError:
+                continue
+            if answer.status_code == 200:
+                found[process.name] = answer.json()
+    return found
+
+
+def _show_figures(console: Console, figures: Mapping[str, Figures]) -> None:
+    from rich.table import Table
+
+    if not figures:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("messaging", min_width=20, no_wrap=True)
+    for heading, _ in _COLUMNS.values():
+        table.add_column(heading, justify="right")
+    for name, one in figures.items():
+        values = {**one, "jobs_unknown": one["jobs"]["unknown"]}
+        table.add_row(name, *(_shown(values[figure], seconds) for figure, (_, seconds) in _COLUMNS.items()))
+    console.print(table)
+    for name, one in figures.items():
+        for why in (one["stopped_because"], one["refuses_because"]):
+            if why:
+                console.print(f"{name}: {why}", style="red", soft_wrap=True)
+
+
+def _shown(value: float | None, seconds: bool) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if seconds else str(value)

@@ -1,0 +1,196 @@
+"""`revcycle edi`: every verb does what its help says, with the exit status and the fields that scripts rely on."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from revcycle_cli.commands import edi
+from revcycle_cli.main import build_app
+from typer.testing import CliRunner
+
+# The clean synthetic interchanges of the library's own tests.
+sys.path.insert(0, str(Path(__file__).parents[3] / "libs/edi/tests"))
+from edi_bases import BASES
+
+FIELDS = [
+    "file", "interchange", "group", "transaction", "segment_number", "byte_offset", "loop", "segment", "element",
+    "rule", "severity", "answer", "answer_codes", "message", "expected",
+]  # fmt: skip
+TODAY = ("--today", "2026-06-30")
+APP = build_app()
+HL7 = b"MSH|^~\\&|A|B|C|D|20260601||ADT^A04|C1|P|2.5\rPID|1||T1||TESTER^ANN\r"
+
+
+def run(*arguments: str | Path, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(APP, ["edi", *map(str, arguments)], input=stdin)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, bytes], Path]:
+    def written(name: str, data: bytes) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    return written
+
+
+Write = Callable[[str, bytes], Path]
+
+
+def test_check_prints_the_promised_fields_one_object_a_line_and_nothing_for_a_clean_file(write: Write) -> None:
+    clean = run("check", "--json", *TODAY, write("a.837", BASES["837P"]()))
+    assert (clean.exit_code, clean.stdout) == (0, "")
+    bad = run(
+        "check", "--json", *TODAY, write("b.837", BASES["837P"]().replace(b"CLM*TEST-2*175.5", b"CLM*TEST-2*175.6"))
+    )
+    assert bad.exit_code == 1
+    (finding,) = [json.loads(line) for line in bad.stdout.splitlines()]
+    assert list(finding) == FIELDS
+    assert (finding["rule"], finding["severity"], finding["answer"]) == ("837.clm02.balance", "error", "277ca")
+    assert finding["answer_codes"] and finding["message"] and finding["expected"] and finding["byte_offset"] > 0
+    assert (finding["interchange"], finding["transaction"], finding["segment"]) == ("000000017", "0001", "CLM")
+
+
+def test_check_says_two_when_a_file_cannot_be_read_even_when_another_has_errors(write: Write) -> None:
+    broken = write("broken.837", BASES["837P"]()[:-30])
+    wrong = write("wrong.837", BASES["837P"]().replace(b"IEA*1*", b"IEA*2*"))
+    assert run("check", *TODAY, wrong).exit_code == 1
+    assert run("check", *TODAY, broken, wrong).exit_code == 2
+    assert run("check", write("text.txt", b"hello")).exit_code == 2
+    missing = run("check", "no-such-file")
+    assert missing.exit_code == 2 and "no such file" in missing.stderr
+
+
+def test_check_shows_a_table_and_walks_a_folder_tree_leaving_other_files_alone(write: Write, tmp_path: Path) -> None:
+    write("in/one.835", BASES["835"]())
+    write("in/deep/er/two.837", BASES["837P"]().replace(b"IEA*1*", b"IEA*2*"))
+    write("in/notes.txt", b"nothing of the kind")
+    said = run("check", *TODAY, tmp_path / "in")
+    assert said.exit_code == 1
+    assert "one.835: clean" in said.stdout and "two.837: 1 findings" in said.stdout and "ta1.iea.count" in said.stdout
+    assert "notes.txt" not in said.stdout
+
+
+def test_standard_input_is_read(write: Write) -> None:
+    data = BASES["835"]()
+    assert run("check", *TODAY, "-", stdin=data).stdout == "-: clean\n"
+    assert run("roundtrip", "-", stdin=data).stdout == "-: lossless\n"
+    assert "0 do not hold" in run("balance", "-", stdin=data).stdout
+    assert run("from-json", "-", stdin=run("json", "-", stdin=data).stdout_bytes).stdout_bytes == data
+
+
+def test_explain_masks_persons_unless_asked(write: Write) -> None:
+    path = write("a.837", BASES["837P"]())
+    masked, shown = run("explain", path), run("explain", "--show-personal", path)
+    assert masked.exit_code == shown.exit_code == 0
+    assert "TESTER" not in masked.stdout and "TEST0001" not in masked.stdout and "E119" not in masked.stdout
+    assert "TESTER" in shown.stdout and "CLM claim" in masked.stdout and "$175.50" in masked.stdout
+    assert run("explain", write("text.txt", b"hello")).exit_code == 2
+
+
+def test_balance_shows_both_sides_and_fails_when_one_does_not_hold(write: Write) -> None:
+    good = write("a.835", BASES["835"]())
+    bad = write("b.835", BASES["835"]().replace(b"BPR*I*150*", b"BPR*I*151*"))
+    assert run("balance", good, write("c.837", BASES["837I"]()), write("d.837", BASES["837D"]())).exit_code == 0
+    said = run("balance", "--json", good, bad)
+    assert said.exit_code == 1
+    rows = [json.loads(line) for line in said.stdout.splitlines()]
+    broken = [row for row in rows if row["difference_cents"]]
+    assert [(row["file"], row["level"], row["left_cents"], row["right_cents"]) for row in broken] == [
+        (str(bad), "transaction", 15000, 15100)
+    ]
+    table = run("balance", bad).stdout
+    assert "CLP04 - PLB = BPR02" in table and "150.00" in table and "151.00" in table
+
+
+def test_roundtrip_names_the_first_byte_that_differs(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("a.837", BASES["837P"]().replace(b"~", b"~\r\n"))
+    assert run("roundtrip", path).stdout == f"{path}: lossless\n"
+    assert run("roundtrip", write("cut.837", BASES["837P"]()[:-3])).exit_code == 2
+    data = path.read_bytes()
+    monkeypatch.setattr("revcycle_edi.x12.emit_stream", lambda chunks: [b"".join(chunks)[:200], b"?" + data[201:]])
+    said = run("roundtrip", path)
+    assert (said.exit_code, said.stdout) == (1, f"{path}: differs from byte 200\n")
+
+
+def test_ack_writes_what_a_receiver_answers(write: Write, tmp_path: Path) -> None:
+    said = run("ack", write("a.837", BASES["837P"]()), "-o", tmp_path / "answers", "--control-number", "7")
+    assert said.exit_code == 0
+    made = sorted(path.name for path in (tmp_path / "answers").iterdir())
+    assert made == ["277ca.x12", "999.x12", "ta1.x12"]
+    assert run("check", *(tmp_path / "answers" / name for name in made)).exit_code == 0
+    rejected = run("ack", write("b.837", BASES["837P"]().replace(b"HI*ABK", b"HX*ABK", 1)))
+    assert rejected.exit_code == 0 and "AK9*R" in rejected.stdout and "TA1*" in rejected.stdout
+    assert run("ack", write("text.txt", b"hello")).exit_code == 2
+
+
+def test_json_and_back_gives_the_same_bytes(write: Write, tmp_path: Path) -> None:
+    path = write("a.275", BASES["275"]())
+    assert run("json", path, "-o", tmp_path / "a.json").exit_code == 0
+    assert run("from-json", tmp_path / "a.json", "-o", tmp_path / "b.275").exit_code == 0
+    assert (tmp_path / "b.275").read_bytes() == path.read_bytes()
+    assert run("json", write("text.txt", b"hello")).exit_code == 2
+    assert run("from-json", write("bad.json", b"[]")).exit_code == 2
+
+
+def test_split_writes_one_claim_a_file_and_merge_puts_them_back(write: Write, tmp_path: Path) -> None:
+    path = write("a.837", BASES["837P"]())
+    said = run("split", path, "-o", tmp_path / "parts", "--control-number", "17")
+    assert (said.exit_code, said.stdout) == (0, f"3 claims written to {tmp_path / 'parts'}\n")
+    assert run("check", *TODAY, tmp_path / "parts").exit_code == 0
+    merged = run("merge", tmp_path / "parts", "-o", tmp_path / "b.837", "--control-number", "17")
+    assert merged.exit_code == 0 and (tmp_path / "b.837").read_bytes() == path.read_bytes()
+    assert run("merge", write("c.835", BASES["835"]()), "-o", tmp_path / "d.837").exit_code == 2
+
+
+@pytest.mark.parametrize(("kind", "base"), [("cms1500", "837P"), ("ub04", "837I")])
+def test_form_writes_a_pdf_and_refuses_claims_of_the_other_kind(
+    kind: str, base: str, write: Write, tmp_path: Path
+) -> None:
+    said = run("form", "--type", kind, write("a.837", BASES[base]()), "-o", tmp_path / "a.pdf")
+    assert said.exit_code == 0 and (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF-")
+    other = run("form", "--type", kind, write("b.835", BASES["835"]()), "-o", tmp_path / "b.pdf")
+    assert other.exit_code == 2 and f"({base})" in other.stderr and not (tmp_path / "b.pdf").exists()
+    assert run("form", "--type", "cms1450", write("c.837", BASES[base]()), "-o", tmp_path / "c.pdf").exit_code == 2
+
+
+def test_hl7_check_says_how_each_message_would_be_answered(write: Write, tmp_path: Path) -> None:
+    write("in/good.hl7", HL7)
+    assert run("hl7", "check", tmp_path / "in").exit_code == 0
+    write("in/old.hl7", HL7.replace(b"|2.5", b"|9.9"))
+    write("in/cut.hl7", HL7 + b"\x0bMSH|")
+    said = run("hl7", "check", "--json", tmp_path / "in")
+    rows = {Path(row["file"]).name: row["answer"] for row in map(json.loads, said.stdout.splitlines())}
+    assert (said.exit_code, rows) == (1, {"good.hl7": "AA", "old.hl7": "AR", "cut.hl7": "AR"})
+    assert "(unsupported version at MSH^1^12)" in run("hl7", "check", tmp_path / "in").stdout
+
+
+def test_hl7_explain_shows_the_shape_but_no_person(write: Write) -> None:
+    said = run("hl7", "explain", write("a.hl7", HL7))
+    assert said.exit_code == 0 and "ADT^A04 version 2.5" in said.stdout and "PID-5: 10 characters" in said.stdout
+    assert "TESTER" not in said.stdout
+    assert run("hl7", "explain", write("text.txt", b"hello")).exit_code == 2
+
+
+def test_a_progress_bar_appears_for_a_large_file_when_somebody_watches(
+    write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write("large.835", BASES["835"]())
+    monkeypatch.setattr(edi, "_PROGRESS_FROM_BYTES", 10)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert b"".join(edi._chunks(path)) == path.read_bytes()
+    assert "large.835" in capsys.readouterr().err
+
+
+def test_every_verb_explains_itself() -> None:
+    verbs = ["check", "explain", "balance", "roundtrip", "ack", "json", "from-json", "split", "merge", "form"]
+    for verb in [[name] for name in verbs] + [["hl7", "check"], ["hl7", "explain"]]:
+        said = run(*verb, "--help")
+        assert said.exit_code == 0 and len(said.stdout.splitlines()) > 5
