@@ -12,7 +12,7 @@ from revcycle_messaging.streams import Item, Verdict
 from revcycle_messaging.testing import TENANT
 from revcycle_service_kit.jobs import Job, JobResult, JobWorker
 from sim_business import Transmit
-from sim_run import World
+from sim_world import World
 
 Plant = Callable[[World], AbstractContextManager[None]]
 

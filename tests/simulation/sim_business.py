@@ -118,20 +118,18 @@ Plan = tuple[tuple[Write, ...], ...]
 def draw_plan(seed: int) -> Plan:
     """What a seed's hospital does: 2 to 5 encounters of 1 to 4 versions."""
     chance = random.Random(f"plan {seed}")
-    plan = []
-    for number in range(1, chance.randint(2, 5) + 1):
-        plan.append(
-            tuple(
-                Write(
-                    f"e{number}",
-                    version,
-                    tuple(chance.randint(1, 99_999) for _ in range(chance.randint(1, 3))),
-                    START + timedelta(minutes=10 * version, seconds=number),
-                )
-                for version in range(1, chance.randint(1, 4) + 1)
+    return tuple(
+        tuple(
+            Write(
+                f"e{number}",
+                version,
+                tuple(chance.randint(1, 99_999) for _ in range(chance.randint(1, 3))),
+                START + timedelta(minutes=10 * version, seconds=number),
             )
+            for version in range(1, chance.randint(1, 4) + 1)
         )
-    return tuple(plan)
+        for number in range(1, chance.randint(2, 5) + 1)
+    )
 
 
 def coded_lines(line_cents: Sequence[int]) -> tuple[int, ...]:
@@ -229,9 +227,7 @@ class Hospital:
             _, replaced = claims.get(claim_id, (0, ()))
             claims[claim_id] = (coded.version, coded.line_cents)
             uow.add_event(
-                Billed(
-                    claim_id=claim_id, version=coded.version, line_cents=coded.line_cents, replaced_cents=replaced
-                ),
+                Billed(claim_id=claim_id, version=coded.version, line_cents=coded.line_cents, replaced_cents=replaced),
                 one.cause,
             )
             aggregate = f"{claim_id}/{coded.version}"

@@ -86,9 +86,10 @@ class Watch:
         if any(sums.values()):
             raise Violation("a journal does not sum to zero")
         for claim, line, account in sorted(touched):
-            if account != "receivable" and self._balances[claim, line, account] not in self._allowed[
-                claim, line, account
-            ]:
+            if (
+                account != "receivable"
+                and self._balances[claim, line, account] not in self._allowed[claim, line, account]
+            ):
                 raise Violation(
                     f"money is not conserved: {account} of {claim} line {line} stands at "
                     f"{self._balances[claim, line, account]} cents, which no version of it justifies"

@@ -13,13 +13,14 @@ from revcycle_messaging import Database
 from revcycle_messaging.testing import install_chassis, make_key_ring
 from sim_business import TABLES, Plan, draw_plan
 from sim_machine import Machine, SimulatedLoop
-from sim_run import VACUUM_SQL, Result, World, simulate
+from sim_run import simulate
 from sim_seams import Connections
 from sim_steps import CALM_SIZES, Sizes, Step, draw_sizes, draw_steps
+from sim_world import VACUUM_SQL, Result, World
 
 T = TypeVar("T")
 Plant = Callable[[World], AbstractContextManager[None]]
-TRIES_LIMIT: Final = 250
+TRIES_LIMIT: Final = 120
 _VACUUM_EVERY: Final = 100
 
 
@@ -101,21 +102,19 @@ class Ground:
 
 
 def shrink(case: Case, fails: Callable[[Case], bool], tries: int = TRIES_LIMIT) -> Case:
-    """A smaller case that still fails: first fewer steps (delta debugging), then fewer encounters, then steps again."""
+    """A smaller case that still fails: fewer encounters, then fewer steps (delta debugging)."""
     left = [tries]
 
-    def still(steps: Sequence[Step], plan: Plan) -> bool:
+    def still(plan: Plan, steps: Sequence[Step]) -> bool:
         left[0] -= 1
         return left[0] >= 0 and fails(Case(case.seed, plan, case.sizes, steps))
 
     plan = case.plan
-    steps = _minimal(list(case.steps), lambda fewer: still(fewer, plan))
     for versions in case.plan:
         fewer_encounters = tuple(kept for kept in plan if kept != versions)
-        if fewer_encounters and still(steps, fewer_encounters):
+        if fewer_encounters and still(fewer_encounters, case.steps):
             plan = fewer_encounters
-    steps = _minimal(steps, lambda fewer: still(fewer, plan))
-    return Case(case.seed, plan, case.sizes, steps)
+    return Case(case.seed, plan, case.sizes, _minimal(list(case.steps), lambda fewer: still(plan, fewer)))
 
 
 def _minimal(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:
@@ -143,11 +142,20 @@ def find(ground: Ground, plant: Plant, seeds: Sequence[int]) -> tuple[Case, Resu
         case = Case.of(seed)
         result = ground.run(case, plant)
         if result.violation is not None:
-            return Case(case.seed, case.plan, case.sizes, case.steps[: result.given]), result
+            return cut(case, result), result
     return None
+
+
+def cut(case: Case, result: Result) -> Case:
+    """The case without what came after the violation, and without steps that did nothing."""
+    return Case(case.seed, case.plan, case.sizes, [case.steps[index] for index in result.effective])
 
 
 def shrunk(ground: Ground, case: Case, plant: Plant = lambda world: nullcontext()) -> tuple[Case, Result]:
     """The smallest failing case found, and its run."""
-    small = shrink(case, lambda smaller: ground.run(smaller, plant).violation is not None)
+
+    def fails(smaller: Case) -> bool:
+        return ground.run(smaller, plant).violation is not None
+
+    small = shrink(case, fails)
     return small, ground.run(small, plant)

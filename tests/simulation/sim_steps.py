@@ -52,7 +52,9 @@ class Step:
     count: float = 0
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.kind, self.who, self.how, f"{self.count:g}" if self.count else "") if part)
+        return " ".join(
+            part for part in (self.kind, self.who, self.how, f"{self.count:g}" if self.count else "") if part
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,10 @@ def draw_sizes(seed: int) -> Sizes:
 def draw_steps(seed: int, encounters: int) -> list[Step]:
     """150 to 320 steps. Every seed favours some parts and some kinds of trouble over others."""
     chance = random.Random(f"steps {seed}")
-    weights = {kind: weight * (1 if kind in ("go", "write", "tick") else chance.choice((0, 0.5, 1, 3)))
-               for kind, weight in _KINDS.items()}
+    weights = {
+        kind: weight * (1 if kind in ("go", "write", "tick") else chance.choice((0, 0.5, 1, 3)))
+        for kind, weight in _KINDS.items()
+    }
     favour = {part: chance.choice((0.2, 1, 1, 2)) for part in PARTS}
     kinds = chance.choices(list(weights), list(weights.values()), k=chance.randint(150, 320))
     return [_draw(chance, kind, favour, encounters) for kind in kinds]
@@ -91,12 +95,32 @@ def _draw(chance: random.Random, kind: str, favour: dict[str, float], encounters
     encounter = f"e{chance.randint(1, encounters)}"
     relay = chance.choice(RELAYS)
     if kind == "write":
-        return Step(kind, encounter, chance.choice(("", "", "", "", "held", "held", "dies before_commit",
-                    "dies after_commit", "commit lost", "commit unanswered", "statement fails")))
+        return Step(
+            kind,
+            encounter,
+            chance.choice(
+                (
+                    "",
+                    "",
+                    "",
+                    "",
+                    "held",
+                    "held",
+                    "dies before_commit",
+                    "dies after_commit",
+                    "commit lost",
+                    "commit unanswered",
+                    "statement fails",
+                )
+            ),
+        )
     if kind == "crash":
         relay_dies = chance.random() < 0.3
-        return Step(kind, relay if relay_dies else chance.choice((*MEMBERS, *WORKERS)),
-                    chance.choice(_RELAY_POINTS if relay_dies else _CONSUMER_POINTS))
+        return Step(
+            kind,
+            relay if relay_dies else chance.choice((*MEMBERS, *WORKERS)),
+            chance.choice(_RELAY_POINTS if relay_dies else _CONSUMER_POINTS),
+        )
     if kind == "send":
         return Step(kind, relay, chance.choice(("refused", "unacknowledged", "torn", "dropped")), chance.randint(0, 9))
     simple = {
