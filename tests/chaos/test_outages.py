@@ -28,7 +28,7 @@ DRAINED_WITHIN_SECONDS = 60
 READY_AGAIN_WITHIN_SECONDS = 120
 REQUESTS_PER_SECOND = 4
 PLANNED = 6000
-UPSTREAM = dict(pairwise(SERVICES))
+UPSTREAM = {after: before for before, after in pairwise(SERVICES)}
 """Who goes on publishing for a service that is away."""
 POLL_SECONDS = 0.1
 
@@ -141,7 +141,7 @@ async def _service_away(made: Storm, service: str, seconds: float) -> None:
     """Keep both processes of a service down; the others stay ready, and who comes before it goes on publishing."""
     away = [name for name in made.members if name.startswith(f"{service}-")]
     others = [name for name in made.members if name not in away]
-    upstream = next((name for name, after in UPSTREAM.items() if after == service), None)
+    upstream = UPSTREAM.get(service)
     published = await made.events_published(upstream) if upstream else 0
     async with httpx.AsyncClient(timeout=10) as client:
         for name in away:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from revcycle_checker.run import ledger_hash
 from revcycle_cli.commands.load import api_of
 from revcycle_devstack import DEVELOPMENT_TENANT
 from revcycle_devstack.connections import connect_to
-from revcycle_devstack.layout import StateLayout
+from revcycle_devstack.layout import StateLayout, checkout_root
 from revcycle_devstack.plan import PAYER_PROCESS, StackOptions
 from revcycle_devstack.stack import Stack
 from revcycle_hospital_simulator import Api, Delivery, Pace, Simulation, facilities_of, generate, set_up_tenant
@@ -37,15 +38,25 @@ Json = Any
 
 @dataclass(slots=True)
 class Hospital:
-    """A stack with the tenant set up, and a hospital whose coder and biller stay at home."""
+    """A stack with the tenant set up, and a hospital whose coder and biller stay at home unless they are asked."""
 
     stack: Stack
     api: Api
     payer: httpx.AsyncClient
 
-    async def play(self, seed: int, encounters: int, calm: Callable[[], Calm] = Calm, tell: Tell | None = None) -> None:
+    async def play(
+        self,
+        seed: int,
+        encounters: int,
+        calm: Callable[[], Calm] = Calm,
+        tell: Tell | None = None,
+        *,
+        corrections: bool = False,
+    ) -> None:
         """Send the encounters of a seed and return when nothing moves any more."""
-        planned = [replace(each, correction=None) for each in generate(seed, encounters, BUSINESS_DATE)]
+        planned = generate(seed, encounters, BUSINESS_DATE)
+        if not corrections:
+            planned = [replace(each, correction=None) for each in planned]
         simulation = Simulation(
             api=self.api,
             deliveries=[Delivery.planned(each) for each in planned],
@@ -60,10 +71,10 @@ class Hospital:
 
 
 @asynccontextmanager
-async def hospital(state_dir: Path, seed: int) -> AsyncIterator[Hospital]:
-    """Start a whole stack from an empty folder and stop it at the end."""
+async def hospital(state_dir: Path, seed: int, **changed: Any) -> AsyncIterator[Hospital]:
+    """Start a whole stack from an empty folder and stop it at the end; ``changed``: other options of the stack."""
     options = StackOptions(
-        state_dir=state_dir, simulators=("payer",), seed=seed, business_date=BUSINESS_DATE, fresh=True
+        state_dir=state_dir, simulators=("payer",), seed=seed, business_date=BUSINESS_DATE, fresh=True, **changed
     )
     async with Stack(options) as stack:
         trusted = ssl.create_default_context(cafile=str(StateLayout(stack.state_dir).payer_ca_file))
@@ -116,6 +127,19 @@ async def messaging_of(stack: Stack, service: str) -> Json:
         response = await client.get(f"{stack.urls[service]}/v1/ops/messaging")
         assert response.status_code == 200, response.text
         return response.json()
+
+
+async def revcycle(*arguments: str) -> str:
+    """Run the command line as a person would; returns its standard output, fails unless its status is 0."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "revcycle_cli.main", *arguments),
+        cwd=checkout_root(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
 
 
 async def wait_until(what: str, probe: Callable[[], Awaitable[bool]], seconds: float) -> None:

@@ -21,6 +21,7 @@ from recovery_harness import (
     hospital,
     kpis_of,
     ledger_of,
+    revcycle,
     wait_quiet,
 )
 from revcycle_checker import run_check
@@ -41,19 +42,6 @@ pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(400)]
 LONG_ENCOUNTERS = 400
 DOWNSTREAM = ("claims", "analytics")
 POSTED_BEFORE_THE_LOSS = 5
-
-
-async def revcycle(*arguments: str) -> str:
-    """Run the command line as a person would; returns its standard output, fails unless its status is 0."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "revcycle_cli.main", *arguments),
-        cwd=checkout_root(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    return out.decode()
 
 
 @dataclass(frozen=True)
@@ -133,6 +121,13 @@ async def play_and_lose_all_topics(made: Hospital, seed: int, encounters: int) -
         calm.back = True
 
 
+def assert_same_kpis(found: Outcome, expected: Outcome, title: str) -> None:
+    """Figure by figure; a failure names the KPIs that differ."""
+    assert found.kpis.keys() == expected.kpis.keys()
+    assert {name for name in expected.kpis if found.kpis[name] != expected.kpis[name]} == set()
+    sys.stdout.write(f"{title}: {figures_in(found.kpis)} figures equal\n")
+
+
 async def check_all(tmp_path: Path, encounters: int, seeds: tuple[int, ...]) -> None:
     async with hospital(tmp_path / "calm", SEED) as calm:
         await calm.play(SEED, encounters)
@@ -140,10 +135,8 @@ async def check_all(tmp_path: Path, encounters: int, seeds: tuple[int, ...]) -> 
         assert figures_in(expected.kpis) > 100
         for seed in seeds:
             found = await fed_from_a_copy(calm, tmp_path / f"copy-{seed}", seed)
-            differing = {name for name in expected.kpis if found.kpis.get(name) != expected.kpis[name]}
-            assert found.kpis.keys() == expected.kpis.keys() and not differing
+            assert_same_kpis(found, expected, f"copy seed={seed} ledger={found.ledger[:16]}")
             assert found.ledger == expected.ledger
-            sys.stdout.write(f"copy seed={seed}: {figures_in(found.kpis)} figures equal, ledger {found.ledger[:16]}\n")
     async with hospital(tmp_path / "loss", SEED) as made:
         await play_and_lose_all_topics(made, SEED, encounters)
         assert await ledger_of(made.stack) == expected.ledger
@@ -165,3 +158,15 @@ async def test_lost_topics_are_rebuilt_and_copied_ones_give_the_same_ledger_and_
 async def test_many_orders_of_a_longer_run_give_the_same_ledger_and_kpis(tmp_path: Path) -> None:
     """Promise: as above, for more encounters and several orders."""
     await check_all(tmp_path, LONG_ENCOUNTERS, (1, 2, 3))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_kpis_of_a_run_with_a_coder_and_a_biller_come_again_from_a_copy(tmp_path: Path) -> None:
+    """Promise: what people commanded is in the events too, so the KPIs are the same (the ledger is not: claims does not
+    hear commands from topics).
+    """
+    async with hospital(tmp_path / "calm", SEED) as calm:
+        await calm.play(SEED, LONG_ENCOUNTERS, corrections=True)
+        expected = Outcome(await ledger_of(calm.stack), await kpis_of(calm.stack))
+        assert_same_kpis(await fed_from_a_copy(calm, tmp_path / "copy", 4), expected, "with commands")
