@@ -170,6 +170,7 @@ def _line(draw: Random, n: int, number: int, served: date, *, secondary: bool) -
 def professional_claims(count: int, seed: int = 7) -> list[ProfessionalClaim]:
     """Claims of the 837P: two to four lines, 12 % for dependents, 10 % authorized, 2 % secondary."""
     draw = Random(seed)
+    diagnoses = [tuple(draw.sample(_DIAGNOSES, 2 + n % 3)) for n in range(300)]
     made: list[ProfessionalClaim] = []
     for n in range(count):
         secondary = draw.random() < 0.02
@@ -185,7 +186,7 @@ def professional_claims(count: int, seed: int = 7) -> list[ProfessionalClaim]:
                 payer=draw.choice(_PAYERS),
                 patient=patient,
                 place_of_service="11",
-                diagnosis_codes=tuple(draw.sample(_DIAGNOSES, 2 + n % 3)),
+                diagnosis_codes=draw.choice(diagnoses),
                 prior_authorization_number=f"AUTH{n:07d}" if draw.random() < 0.1 else "",
                 rendering_provider=draw.choice(_DOCTORS),
                 other_payers=(_first_payer(lines),) if secondary else (),

@@ -21,6 +21,8 @@ def _folder() -> Path:
 def test_every_finding_on_the_samples_is_expected_and_judged() -> None:
     folder = _folder()
     context = ValidationContext(today=date(2026, 9, 30))
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"}
+    assert there == set(EXPECTED["files"])
     for name, expected in EXPECTED["files"].items():
         findings = validate((folder / name).read_bytes(), context=context)
         found = [f"{f.segment_number} {f.loop or '-'} {f.segment}{f.element} {f.rule}" for f in findings]

@@ -1,5 +1,7 @@
 """National Provider Identifier check digit (45 CFR 162.406: ISO 7812 Luhn over the prefix 80840 and the ten digits)."""
 
+from functools import lru_cache
+
 _PREFIX_SUM = 24  # What the constant prefix 80840 contributes to the Luhn sum.
 
 
@@ -20,6 +22,11 @@ def npi_check_digit(first_nine: str) -> str:
 
 def is_valid_npi(npi: str) -> bool:
     """Say whether npi has ten digits, starts with 1 or 2 and ends with the right check digit."""
-    if len(npi) != 10 or not (npi.isascii() and npi.isdigit()) or npi[0] not in "12":
+    return len(npi) == 10 and _is_valid(npi)
+
+
+@lru_cache(maxsize=8192)
+def _is_valid(npi: str) -> bool:
+    if not (npi.isascii() and npi.isdigit()) or npi[0] not in "12":
         return False
     return npi_check_digit(npi[:9]) == npi[9]

@@ -5,6 +5,7 @@ Original mode answers AA, AE (content or processing error) or AR (wrong type, ve
 of its own, echoes MSH-12 and names the message in MSA-2. Send AA or CA only when the event is durably stored.
 """
 
+import re
 from datetime import datetime
 
 import msgspec
@@ -104,15 +105,28 @@ def acknowledge(data: bytes, *, control_id: str, now: datetime, types: frozenset
     try:
         message = parse_message(data)
     except HL7Error as error:
-        return _unreadable(control_id, now, error)
+        problem = Problem("100", error.message, reject=True)
+        header = _header(data)
+        if header is None:
+            return _unreadable(control_id, now, problem)
+        return build_ack(header, control_id=control_id, now=now, problems=[problem])
     return build_ack(message, control_id=control_id, now=now, problems=check_message(message, types=types))
 
 
-def _unreadable(control_id: str, now: datetime, error: HL7Error) -> bytes:
+def _header(data: bytes) -> Message | None:
+    """The MSH alone of what cannot be read as a whole, so that the sender is told which message was meant."""
+    line = re.split(rb"[\r\n\x0b\x1c]", data.lstrip(b"\x0b\r\n \t"), maxsplit=1)[0]
+    try:
+        return parse_message(line)
+    except HL7Error:
+        return None
+
+
+def _unreadable(control_id: str, now: datetime, problem: Problem) -> bytes:
     e = Encoding()
     header = ["MSH", "|", "^~\\&", "", "", "", "", f"{now:%Y%m%d%H%M%S}", "", "ACK", escape(control_id, e), "P", "2.5"]
-    problem = ["ERR", "", "", f"100^{escape(error.message, e)}^HL70357", "E"]
-    return Message([header, ["MSA", "AR", ""], problem], e, "utf-8").encode()
+    error = ["ERR", "", "", f"{problem.code}^{escape(problem.text, e)}^HL70357", "E"]
+    return Message([header, ["MSA", "AR", ""], error], e, "utf-8").encode()
 
 
 class Acknowledgment(msgspec.Struct, frozen=True, gc=False):

@@ -142,11 +142,9 @@ class Message:
     def lines(self) -> Iterator[str]:
         """Segments as text with their CR."""
         separator = self.encoding.field
-        for segment in self.segments:
-            if segment[0] in _HEADERS:
-                yield segment[0] + separator + separator.join(segment[2:]) + "\r"
-            else:
-                yield separator.join(segment) + "\r"
+        yield "MSH" + separator + separator.join(self.segments[0][2:]) + "\r"
+        for segment in self.segments[1:]:
+            yield separator.join(segment) + "\r"
 
 
 _HEADERS = frozenset(("MSH", "FHS", "BHS"))
@@ -215,15 +213,15 @@ def escape(text: str, encoding: Encoding | None = None) -> str:
 
 def read_encoding(text: str) -> Encoding:
     """Read the separators from the beginning of an MSH. HL7Error when they are missing or not distinct."""
-    if not text.startswith("MSH") or len(text) < 8:
+    if not text.startswith("MSH") or len(text) < 5:
         raise HL7Error("the message does not start with MSH", expected="MSH, field separator, encoding characters")
     field = text[3]
-    characters = text[4:].split(field, 1)[0]
+    characters = re.split(r"[\r\n]", text[4:12])[0].split(field, 1)[0]
     if not 2 <= len(characters) <= 5:
         raise HL7Error("MSH-2 does not hold the encoding characters", expected="^~\\& or four others", field="MSH-2")
     padded = characters + "\\&"[len(characters) - 2 :] if len(characters) < 4 else characters
     used = field + padded[:4]
-    if len(set(used)) != len(used) or any(char.isalnum() or char in " \r\n" for char in used):
+    if len(set(used)) != len(used) or any(char.isalnum() or char <= " " for char in used):
         raise HL7Error("the separators are not five different punctuation characters", expected="|^~\\&", field="MSH-2")
     return Encoding(field, padded[0], padded[1], padded[2], padded[3])
 
@@ -237,6 +235,8 @@ def parse_message(data: bytes) -> Message:
     if len(data) > MAX_MESSAGE_BYTES:
         raise HL7Error(f"the message is longer than {MAX_MESSAGE_BYTES} bytes")
     text, charset = _decode(data.removeprefix(codecs.BOM_UTF8))
+    if "\x0b" in text or "\x1c" in text:
+        raise HL7Error("the message holds an MLLP framing byte: it was cut", expected="no 0x0B and no 0x1C in the text")
     text = text.lstrip("\r\n \t")
     encoding = read_encoding(text)
     if "\n" in text:
@@ -244,10 +244,11 @@ def parse_message(data: bytes) -> Message:
     separator = encoding.field
     segments = [line.split(separator) for line in text.split("\r") if line]
     for segment in segments:
-        if segment[0] in _HEADERS:
-            segment.insert(1, separator)
-        elif len(segment[0]) != 3 or not segment[0].isalnum():
+        if len(segment[0]) != 3 or not segment[0].isalnum():
             raise HL7Error("a segment has no name of three characters", expected="CR only between segments")
+    if any(segment[0] in _HEADERS for segment in segments[1:]):
+        raise HL7Error("another header stands inside the message", expected="one message, one MSH")
+    segments[0].insert(1, separator)
     return Message(segments, encoding, charset)
 
 

@@ -15,7 +15,9 @@ def frame(message: bytes) -> bytes:
 class Deframer:
     """Cuts a byte stream into messages; several may arrive in one piece and one in many pieces.
 
-    Bytes between frames are skipped and counted in `skipped`. A message longer than limit raises HL7Error.
+    Bytes between frames are skipped and counted in `skipped`. A message longer than limit raises HL7Error. A message
+    broken off by the start of the next one comes out with its 0x0B in front: answered (parse_message refuses it, so
+    with AR), never taken for a whole one or joined with its neighbour.
     """
 
     def __init__(self, limit: int = 16 * 1024 * 1024) -> None:
@@ -45,7 +47,9 @@ class Deframer:
             if end < 0:
                 position = start
                 break
-            messages.append(bytes(self._buffer[start + 1 : end]))
+            *broken, whole = bytes(self._buffer[start + 1 : end]).split(START)
+            messages += [START + part for part in broken]
+            messages.append(whole)
             position = end + len(END)
         del self._buffer[:position]
         # A terminator may be split over two pieces: search again from the last byte.

@@ -16,7 +16,7 @@ from revcycle_edi.x12.t276 import build_276, parse_276
 from revcycle_edi.x12.t277 import build_277, parse_277
 from revcycle_edi.x12.t277ca import parse_277ca
 from revcycle_edi.x12.t278 import build_278, parse_278
-from revcycle_edi.x12.t835 import iter_835_claims, parse_835
+from revcycle_edi.x12.t835 import iter_835_claims, iter_835_unbalanced, parse_835
 from revcycle_edi.x12.t835_build import build_835
 from revcycle_edi.x12.t837_build import build_837d, build_837i, build_837p
 from revcycle_edi.x12.t837_parse import (
@@ -67,6 +67,7 @@ __all__ = [
     "from_json",
     "inspect_interchanges",
     "iter_835_claims",
+    "iter_835_unbalanced",
     "iter_837d_claims",
     "iter_837i_claims",
     "iter_837p_claims",

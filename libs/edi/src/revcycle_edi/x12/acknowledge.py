@@ -208,7 +208,7 @@ def _extents(data: bytes) -> dict[tuple[str, str, str, str], _Extent]:
     levels: dict[str, list[int]] = {}
     open_claim: _Extent | None = None
     while cursor.advance():
-        number, e = cursor.reader.number, cursor.e
+        number, e = cursor.number, cursor.e
         if cursor.id in _STARTS:
             index = _STARTS[cursor.id]
             keys[index] = e[(13, 6, 2)[index]]

@@ -41,19 +41,29 @@ def _total(adjustments: Iterable[Adjustment]) -> int:
     return sum(adjustment.amount_cents for adjustment in adjustments)
 
 
+def _totals(adjustments: tuple[Adjustment, ...]) -> tuple[int, int]:
+    """All adjustments, and the patient's part of them."""
+    total = patient = 0
+    for adjustment in adjustments:
+        total += adjustment.amount_cents
+        if adjustment.group_code == "PR":
+            patient += adjustment.amount_cents
+    return total, patient
+
+
 def balance_835_claim(claim: RemittanceClaim) -> list[BalanceEquation]:
     """Line, claim and patient responsibility equations of one 835 claim."""
     equations: list[BalanceEquation] = []
-    adjusted = _total(claim.adjustments)
-    patient = sum(a.amount_cents for a in claim.adjustments if a.group_code == "PR")
+    claim_id = claim.claim_id
+    adjusted, patient = _totals(claim.adjustments)
     for number, line in enumerate(claim.lines, 1):
-        line_adjusted = _total(line.adjustments)
+        line_adjusted, line_patient = _totals(line.adjustments)
         adjusted += line_adjusted
-        patient += sum(a.amount_cents for a in line.adjustments if a.group_code == "PR")
+        patient += line_patient
         equations.append(
             BalanceEquation(
                 level="line",
-                id=f"{claim.claim_id}/{line.control_number or number}",
+                id=f"{claim_id}/{line.control_number or number}",
                 equation="SVC02 - CAS = SVC03",
                 left_cents=line.charge_cents - line_adjusted,
                 right_cents=line.paid_cents,
@@ -62,17 +72,17 @@ def balance_835_claim(claim: RemittanceClaim) -> list[BalanceEquation]:
     equations.append(
         BalanceEquation(
             level="claim",
-            id=claim.claim_id,
+            id=claim_id,
             equation="CLP03 - CAS = CLP04",
             left_cents=claim.charge_cents - adjusted,
             right_cents=claim.paid_cents,
         )
     )
-    if not claim.is_reversal:
+    if claim.status_code != "22":
         equations.append(
             BalanceEquation(
                 level="patient_responsibility",
-                id=claim.claim_id,
+                id=claim_id,
                 equation="CLP05 = CAS*PR",
                 left_cents=claim.patient_responsibility_cents or 0,
                 right_cents=patient,
@@ -83,19 +93,23 @@ def balance_835_claim(claim: RemittanceClaim) -> list[BalanceEquation]:
 
 def balance_835(remittance: Remittance) -> list[BalanceEquation]:
     """Every equation of a remittance, whether it holds or not; the transaction comes last."""
-    equations = [equation for claim in remittance.claims for equation in balance_835_claim(claim)]
-    paid = sum(claim.paid_cents for claim in remittance.claims)
-    withheld = sum(adjustment.amount_cents for adjustment in remittance.provider_adjustments)
-    equations.append(
-        BalanceEquation(
-            level="transaction",
-            id=remittance.trace_number,
-            equation="CLP04 - PLB = BPR02",
-            left_cents=paid - withheld,
-            right_cents=remittance.paid_cents,
-        )
-    )
+    equations: list[BalanceEquation] = []
+    for claim in remittance.claims:
+        equations += balance_835_claim(claim)
+    equations.append(balance_835_payment(remittance, sum(claim.paid_cents for claim in remittance.claims)))
     return equations
+
+
+def balance_835_payment(remittance: Remittance, claims_paid_cents: int) -> BalanceEquation:
+    """The transaction equation of a remittance, its claims summed by the caller."""
+    withheld = sum(adjustment.amount_cents for adjustment in remittance.provider_adjustments)
+    return BalanceEquation(
+        level="transaction",
+        id=remittance.trace_number,
+        equation="CLP04 - PLB = BPR02",
+        left_cents=claims_paid_cents - withheld,
+        right_cents=remittance.paid_cents,
+    )
 
 
 def _other_payer(claim_id: str, other: OtherPayer, lines: Iterable[ServiceLine]) -> list[BalanceEquation]:
@@ -133,13 +147,16 @@ def _other_payer(claim_id: str, other: OtherPayer, lines: Iterable[ServiceLine])
 
 def balance_837(claim: ProfessionalClaim | InstitutionalClaim | DentalClaim) -> list[BalanceEquation]:
     """Every equation of a claim: the charge, then each other payer's decision."""
+    charged = 0
+    for line in claim.lines:
+        charged += line.charge_cents
     equations = [
         BalanceEquation(
             level="claim",
             id=claim.claim_id,
             equation="CLM02 = line charges",
             left_cents=claim.charge_cents,
-            right_cents=sum(line.charge_cents for line in claim.lines),
+            right_cents=charged,
         )
     ]
     for other in claim.other_payers:
@@ -149,4 +166,4 @@ def balance_837(claim: ProfessionalClaim | InstitutionalClaim | DentalClaim) -> 
 
 def unbalanced(equations: Iterable[BalanceEquation]) -> list[BalanceEquation]:
     """The equations that do not hold."""
-    return [equation for equation in equations if not equation.balanced]
+    return [equation for equation in equations if equation.left_cents != equation.right_cents]

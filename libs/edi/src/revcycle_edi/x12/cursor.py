@@ -1,13 +1,14 @@
 """What the typed readers share: a cursor over the segments of a transaction, envelopes, names, adjustments."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Literal, TypeVar
 
 import msgspec
 
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.reader import STANDARD, Limits, SegmentReader, Source
+from revcycle_edi.x12.reader import STANDARD, WHITE, Limits, SegmentReader, Source, split_counted
 from revcycle_edi.x12.records.common import (
     Address,
     Adjustment,
@@ -30,83 +31,197 @@ from revcycle_edi.x12.values import (
 )
 
 T = TypeVar("T")
-_PADDING = [""] * 26
+_LEADS = re.compile(r"~[ \t\r\n]+")
+PADDING = [""] * 26
+"""Empty elements put behind every segment so that any index of a guide can be read."""
 
 
 class Cursor:
     """The current segment of an input: `e` padded with empty elements so that any index of a guide can be read.
 
-    Values arrive with the standard component (`:`) and repetition (`^`) separators whatever the interchange uses.
+    Everything arrives with the standard separators (`*` `:` `^` `~`) whatever the interchange uses. Readers that take
+    many segments at once look at `text` (what is loaded, every segment with its terminator) from `pos` on and leap.
     """
 
     def __init__(self, source: Source, limits: Limits | None = None) -> None:
         self.reader = SegmentReader(source, limits)
-        self._segments = iter(self.reader)
+        self._batches = self.reader.batches()
+        self._raw = ""
+        self._first: list[str] | None = None  # The first segment of a batch when splitting it needs care.
+        self.text = ""
+        self.pos = 0
+        self.end = -1  # Where the terminator of the current segment stands.
         self.segment: list[str] = []
-        self.e: list[str] = _PADDING
+        self.e: list[str] = PADDING
         self.id = ""
+        self._split_from = ""
+        self._split: list[str] = []
+        self._counted = (0, 0)  # A position in text and the segments before it.
         self._digest = hashlib.sha256()
-        self._passed: list[str] | None = None
+        self._undigested: int | None = None
 
     def advance(self) -> str:
         """Go to the next segment and return its id, empty at the end of the input."""
-        if self._passed is not None:
-            self._pass()
-        segment = next(self._segments, None)
-        if segment is None:
-            self.segment, self.e, self.id = [], _PADDING, ""
-            return ""
-        if self.reader.delimiters is not STANDARD:
-            segment = _standardized(segment, self.reader.delimiters)
+        start = self.end + 1
+        if start >= len(self.text):
+            if not self._load():
+                self.segment, self.e, self.id = [], PADDING, ""
+                return ""
+            start = 0
+        text = self.text
+        if text[start] in WHITE:
+            # Looked for here, not in the whole batch before: most files have no line breaks.
+            text = self.text = text[:start] + without_leads(text[start:])
+        if start == 0 and self._first is not None:
+            segment = self._first
+            end = len(text) - 1 if self.reader.counted else text.find("~")
+        else:
+            end = text.find("~", start)
+            segment = text[start:end].split("*")
+        self.pos, self.end = start, end
         self.segment = segment
-        self.e = segment + _PADDING
+        self.e = segment + PADDING
         # A segment without a name must not look like the end of the input, which is the empty id.
         self.id = segment[0] or "?"
         return self.id
 
-    def _pass(self) -> None:
-        """Put the segment that is being left into the digest, in batches."""
-        if self._passed is None:
-            return
-        self._passed.append(self.text())
-        if len(self._passed) >= 1024:
-            self._digest.update(("~".join(self._passed) + "~").encode("latin-1"))
-            self._passed.clear()
+    def leap(self, pos: int) -> str:
+        """Go to the segment that starts at a position of text, or to the first of the next batch."""
+        self.end = pos - 1
+        return self.advance()
+
+    def loaded(self) -> tuple[list[str], int]:
+        """The segments of text and the index of the current one; an empty text stands behind the last."""
+        if self._split_from is not self.text:
+            self._split_from, self._split = self.text, self.text.split("~")
+        return self._split, self.number - self.reader.batch_number - 1
+
+    def skip(self, count: int) -> str:
+        """Go so many segments ahead of the current one; the segments between must be loaded."""
+        segments, index = self.loaded()
+        return self.leap(self.pos + sum(map(len, segments[index : index + count])) + count)
+
+    def _load(self) -> bool:
+        if self._undigested is not None:
+            self._digest.update(self.text[self._undigested :].encode("latin-1"))
+            self._undigested = 0
+        raw = next(self._batches, None)
+        self._raw = raw or ""
+        self._counted = (0, 0)
+        self.pos, self.end = 0, -1
+        if raw is None:
+            self.text = ""
+            return False
+        self.text, self._first = standardized(raw, self.reader.delimiters, counted=self.reader.counted)
+        return True
 
     def start_digest(self) -> None:
         """Begin a SHA-256 over the segments from the current one on, written with standard delimiters."""
         self._digest = hashlib.sha256()
-        self._passed = []
+        self._undigested = self.pos
 
     def take_digest(self) -> str:
         """End the digest before the current segment and return it as hex."""
-        if self._passed:
-            self._digest.update(("~".join(self._passed) + "~").encode("latin-1"))
-        self._passed = None
+        self._digest.update(self.text[self._undigested or 0 : self.pos].encode("latin-1"))
+        self._undigested = None
         return self._digest.hexdigest()
-
-    def text(self) -> str:
-        """The current segment as one text with standard delimiters."""
-        return self.reader.text if self.reader.delimiters is STANDARD else "*".join(self.segment)
 
     def raw(self) -> RawSegment:
         """The current segment as it is kept in a record."""
         return tuple(self.segment)
 
+    def number_at(self, pos: int) -> int:
+        """Number, in its interchange, of the segment that starts at a position of text; the ISA is 1."""
+        if self.reader.counted:
+            return self.reader.batch_number + 1
+        known, before = self._counted
+        if pos < known:
+            known = before = 0
+        before += self.text.count("~", known, pos)
+        self._counted = (pos, before)
+        return self.reader.batch_number + before + 1
+
+    def offset_at(self, pos: int) -> int:
+        """Byte offset, in the input, of the segment that starts at a position of text."""
+        base, raw = self.reader.batch_offset, self._raw
+        if self.reader.counted:
+            return base + len(raw) - len(raw.lstrip(WHITE))
+        if len(raw) + 1 == len(self.text):
+            return base + pos  # No white space was taken out.
+        terminator = self.reader.delimiters.segment
+        rest = raw.split(terminator, self.text.count("~", 0, pos))[-1]
+        segment = rest.partition(terminator)[0]
+        return base + len(raw) - len(rest) + len(segment) - len(segment.lstrip(WHITE))
+
+    @property
+    def number(self) -> int:
+        """Number of the current segment in its interchange, the ISA is 1."""
+        return self.number_at(self.pos)
+
+    @property
+    def offset(self) -> int:
+        """Byte offset of the first character of the current segment."""
+        return self.offset_at(self.pos)
+
     def error(self, rule: str, message: str, *, expected: str = "") -> X12Error:
         """An X12Error at the current segment."""
-        return self.reader.error(rule, message, expected=expected, segment=self.id)
+        return X12Error(
+            rule,
+            message,
+            expected=expected,
+            segment_number=self.number,
+            byte_offset=self.offset,
+            segment=self.id,
+        )
+
+    def located(self, error: X12Error) -> X12Error:
+        """The same error with the place of the current segment, unless it has one."""
+        if error.segment_number:
+            return error
+        return X12Error(
+            error.rule,
+            error.message,
+            expected=error.expected,
+            segment_number=self.number,
+            byte_offset=self.offset,
+            segment=error.segment or self.id,
+            element=error.element,
+            answer_code=error.answer_code,
+        )
 
 
-def _standardized(segment: list[str], delimiters: Delimiters) -> list[str]:
-    if segment[0] == "ISA":
-        return segment
-    table: dict[str, str] = {char: " " for char in "*:^~" if char not in (delimiters.component, delimiters.repetition)}
-    table[delimiters.component] = ":"
+def without_leads(text: str) -> str:
+    """The text without the white space in front of segments."""
+    return _LEADS.sub("~", text.lstrip(WHITE))
+
+
+def standardized(raw: str, delimiters: Delimiters, *, counted: bool) -> tuple[str, list[str] | None]:
+    """A batch with standard separators and its first segment if it is special.
+
+    White space between segments is taken out here only when the interchange has delimiters of its own.
+    """
+    if counted:
+        text = raw.lstrip(WHITE)
+        segment = split_counted(text, delimiters.element)
+        if delimiters is not STANDARD:
+            segment = [element.translate(_translation(delimiters)) for element in segment]
+            text = "*".join(segment)
+        return text + "~", segment
+    if delimiters is STANDARD:
+        return raw + "~", None
+    terminator = delimiters.segment
+    raw = terminator.join([text.lstrip(WHITE) for text in raw.split(terminator)]) + terminator
+    # The header of an interchange stays as it is: its last element names a delimiter.
+    header = raw[: raw.index(terminator)].split(delimiters.element) if raw.startswith("ISA") else None
+    return raw.translate(_translation(delimiters)), header
+
+
+def _translation(delimiters: Delimiters) -> dict[int, str]:
+    table = dict.fromkeys("*:^~", " ")
+    table |= {delimiters.element: "*", delimiters.component: ":", delimiters.segment: "~"}
     if delimiters.repetition:
         table[delimiters.repetition] = "^"
-    mapping = str.maketrans(table)
-    return [element.translate(mapping) for element in segment]
+    return str.maketrans(table)
 
 
 class TransactionStart(msgspec.Struct, frozen=True, gc=False):
@@ -119,7 +234,7 @@ class TransactionStart(msgspec.Struct, frozen=True, gc=False):
 
 def parse_envelope(isa: list[str], gs: list[str], delimiters: Delimiters) -> Envelope:
     """ISA and GS elements as a record; without a GS (TA1 alone) the interchange stands for it."""
-    isa, group = isa + _PADDING, gs + _PADDING
+    isa, group = isa + PADDING, gs + PADDING
     if gs:
         created_at = parse_timestamp(group[4], group[5])
         control = parse_integer(group[6], digits=9)
@@ -166,7 +281,7 @@ def iter_transactions(
                 gs = cursor.segment
             elif cursor.id == "ST":
                 e = cursor.e
-                version = e[3] or (gs + _PADDING)[8]
+                version = e[3] or (gs + PADDING)[8]
                 if e[1] == transaction_type and (not versions or version.startswith(versions)):
                     envelope = parse_envelope(isa, gs, cursor.reader.delimiters)
                     start = TransactionStart(envelope, e[2], version)
@@ -174,7 +289,7 @@ def iter_transactions(
                     yield from parse(cursor, start)
                     expect_end(cursor)
     except X12Error as error:
-        raise cursor.reader.located(error, cursor.id) from None
+        raise cursor.located(error) from None
 
 
 def expect_end(cursor: Cursor) -> None:

@@ -260,7 +260,8 @@ def explain(source: Source, *, mask: bool = True) -> Iterator[str]:
             guide = guide_for(cursor.e[1], cursor.e[3] or (group[8] if group else ""))
             walker = Walker(GuideMemory(guide), Collector(ValidationContext(maximum_findings=0))) if guide else None
         if walker is not None:
-            loop = walker.feed("*".join(segment), segment)
+            use, _ = walker.feed("*".join(segment), segment)
+            loop = use.loop if use is not None else ""
         if cursor.id == "SE":
             walker = None
         label = f"{segment[0]:<3} {_title(segment)}"

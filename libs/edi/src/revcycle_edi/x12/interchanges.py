@@ -95,5 +95,5 @@ def inspect_interchanges(data: Source) -> list[InterchangeSummary]:
                 found.append(current.summary())
                 current = None
     except X12Error as error:
-        raise cursor.reader.located(error, cursor.id) from None
+        raise cursor.located(error) from None
     return found

@@ -13,7 +13,8 @@ from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.records.common import Delimiters
 
 ISA_LENGTH = 106
-_WHITE = " \t\r\n"
+WHITE = " \t\r\n"
+"""What may stand between a terminator and the next segment."""
 STANDARD = Delimiters()
 """The usual delimiters; readers use this very object for them, so that a check by identity is enough."""
 _BINARY_SPLITS = {"BIN": 2, "BDS": 3}
@@ -94,6 +95,12 @@ def read_delimiters(isa: str, offset: int = 0) -> Delimiters:
     return STANDARD if delimiters == STANDARD else delimiters
 
 
+def split_counted(text: str, separator: str) -> list[str]:
+    """The elements of a segment of an attachment: counted data at its end may hold the separator."""
+    splits = _BINARY_SPLITS.get(text[:3])
+    return text.split(separator) if splits is None else text.split(separator, splits)
+
+
 class SegmentReader:
     """Iterate over the segments of an input as element lists.
 
@@ -111,31 +118,22 @@ class SegmentReader:
         self._pos = 0
         self._base = 0  # Byte offset of _text[0].
         self._batch: list[str] = []
-        self._batch_offset = 0
-        self._batch_number = 0
+        self.batch_offset = 0
+        self.batch_number = 0
+        self.counted = False
         self._index = -1
         self._binary = False
 
     @property
     def number(self) -> int:
         """Number of the current segment in its interchange, the ISA is 1."""
-        return self._batch_number + self._index + 1
+        return self.batch_number + self._index + 1
 
     @property
     def offset(self) -> int:
         """Byte offset of the first character of the current segment."""
         before = sum(map(len, self._batch[: self._index])) + max(self._index, 0)
-        return self._batch_offset + before + len(self.lead)
-
-    @property
-    def raw(self) -> str:
-        """The current segment with the white space before it, without its terminator."""
-        return self._batch[self._index]
-
-    @property
-    def text(self) -> str:
-        """The current segment as sent, without its terminator and the white space before it."""
-        return self._batch[self._index].lstrip(_WHITE)
+        return self.batch_offset + before + len(self.lead)
 
     @property
     def lead(self) -> str:
@@ -143,54 +141,34 @@ class SegmentReader:
         if self._index < 0 or not self._batch:
             return ""
         raw = self._batch[self._index]
-        return raw[: len(raw) - len(raw.lstrip(_WHITE))]
-
-    def error(
-        self, rule: str, message: str, *, expected: str = "", segment: str = "", answer_code: str = ""
-    ) -> X12Error:
-        """An X12Error at the current segment."""
-        return X12Error(
-            rule,
-            message,
-            expected=expected,
-            segment_number=self.number,
-            byte_offset=self.offset,
-            segment=segment,
-        )
-
-    def located(self, error: X12Error, segment: str = "") -> X12Error:
-        """The same error with the place of the current segment, unless it has one."""
-        if error.segment_number:
-            return error
-        return X12Error(
-            error.rule,
-            error.message,
-            expected=error.expected,
-            segment_number=self.number,
-            byte_offset=self.offset,
-            segment=error.segment or segment,
-            element=error.element,
-            answer_code=error.answer_code,
-        )
+        return raw[: len(raw) - len(raw.lstrip(WHITE))]
 
     def __iter__(self) -> Iterator[list[str]]:
-        while self._open_interchange():
+        for batch in self.batches():
             separator = self.delimiters.element
-            self._batch_number = 0
+            self._batch = [batch] if self.counted else batch.split(self.delimiters.segment)
+            strip = any(raw[:1] in WHITE for raw in self._batch)
+            for index, raw in enumerate(self._batch):
+                self._index = index
+                text = raw.lstrip(WHITE) if strip else raw
+                yield split_counted(text, separator) if self.counted else text.split(separator)
+            self._index = -1
+            self._batch = []
+
+    def batches(self) -> Iterator[str]:
+        """The raw text of many segments at a time, without the last terminator; a batch never spans two interchanges.
+
+        Between two batches delimiters, batch_number (segments of the interchange before the batch), batch_offset and
+        counted (the batch is one segment that may hold counted binary data) describe the batch given last.
+        """
+        while self._open_interchange():
+            terminator = self.delimiters.segment
+            self.batch_number = 0
             for batch in self._batches():
-                self._batch = batch
-                strip = any(raw[:1] in _WHITE for raw in batch)
-                for self._index, raw in enumerate(batch):
-                    text = raw.lstrip(_WHITE) if strip else raw
-                    if self._binary and text[:3] in _BINARY_SPLITS:
-                        yield text.split(separator, _BINARY_SPLITS[text[:3]])
-                    else:
-                        yield text.split(separator)
-                self._batch_number += len(batch)
-                if self._batch_number > self._limits.segments:
-                    raise self.error("x12.limit", f"more than {self._limits.segments} segments in one interchange")
-                self._index = -1
-                self._batch = []
+                yield batch
+                self.batch_number += 1 if self.counted else batch.count(terminator) + 1
+                if self.batch_number > self._limits.segments:
+                    raise X12Error("x12.limit", f"more than {self._limits.segments} segments in one interchange")
 
     def tokens(self) -> Iterator[Segment]:
         """The same segments as lossless records."""
@@ -210,7 +188,7 @@ class SegmentReader:
         """Skip white space, read the ISA at the current position. False at the end of the input."""
         while True:
             rest = self._text[self._pos :]
-            stripped = rest.lstrip(_WHITE)
+            stripped = rest.lstrip(WHITE)
             if not stripped and len(rest) > self._limits.segment_chars:
                 raise X12Error("x12.limit", "too much white space between interchanges", byte_offset=self._base)
             if len(stripped) >= ISA_LENGTH or not self._refill():
@@ -220,7 +198,7 @@ class SegmentReader:
             return False
         self._index = -1
         self._batch = []
-        self._batch_number = 0
+        self.batch_number = 0
         start = self._pos + len(rest) - len(stripped)
         self.delimiters = read_delimiters(stripped[:ISA_LENGTH], self._base + start)
         self.interchange_number += 1
@@ -229,7 +207,7 @@ class SegmentReader:
         self._binary = False
         return True
 
-    def _batches(self) -> Iterator[list[str]]:
+    def _batches(self) -> Iterator[str]:
         """Raw segments of one interchange in batches, up to and including its IEA."""
         ending = "IEA" + self.delimiters.element
         attachments = "GS" + self.delimiters.element + "PI" + self.delimiters.element
@@ -238,13 +216,14 @@ class SegmentReader:
             if end < 0:
                 self._grow()
                 continue
-            text = self._text[self._pos : end]
-            batch = [text] if self._binary else text.split(self.delimiters.segment)
-            self._binary = self._binary or batch[-1].lstrip(_WHITE).startswith(attachments)
-            self._batch_offset = self._base + self._pos
+            batch = self._text[self._pos : end]
+            self.counted = self._binary
+            last = (batch if self.counted else batch[batch.rfind(self.delimiters.segment) + 1 :]).lstrip(WHITE)
+            self._binary = self._binary or last.startswith(attachments)
+            self.batch_offset = self._base + self._pos
             self._pos = end + 1
             yield batch
-            if batch[-1].lstrip(_WHITE).startswith(ending):
+            if last.startswith(ending):
                 return
 
     def _batch_end(self, ending: str) -> int:
@@ -268,13 +247,13 @@ class SegmentReader:
     def _binary_end(self) -> int:
         text, terminator, separator = self._text, self.delimiters.segment, self.delimiters.element
         start = self._pos
-        while start < len(text) and text[start] in _WHITE:
+        while start < len(text) and text[start] in WHITE:
             start += 1
         splits = _BINARY_SPLITS.get(text[start : start + 3])
         if splits is None:
             return text.find(terminator, start)
         head = text[start : start + 200].split(separator, splits)
-        if len(head) <= splits or not head[splits - 1].isdigit():
+        if len(head) <= splits or not head[splits - 1].isdecimal():
             return text.find(terminator, start)
         data = start + sum(map(len, head[:splits])) + splits
         length = int(head[splits - 1][:12])
@@ -293,7 +272,7 @@ class SegmentReader:
                 "x12.limit",
                 f"a segment is longer than {longest} characters",
                 expected="a segment terminator as the ISA names it",
-                segment_number=self._batch_number + 1,
+                segment_number=self.batch_number + 1,
                 byte_offset=self._base + self._pos,
             )
         if not self._refill():
@@ -301,7 +280,7 @@ class SegmentReader:
                 "x12.truncated",
                 "the input ends inside an interchange",
                 expected="an IEA segment with its terminator",
-                segment_number=self._batch_number + 1,
+                segment_number=self.batch_number + 1,
                 byte_offset=self._base + self._pos,
                 answer_code="023",
             )

@@ -1,8 +1,11 @@
 """Reading the 835 (005010X221A1): remittances with claims, lines and provider-level adjustments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
+import msgspec
+
+from revcycle_edi.x12.balance import BalanceEquation, balance_835_claim, balance_835_payment, unbalanced
 from revcycle_edi.x12.cursor import (
     Cursor,
     TransactionStart,
@@ -18,6 +21,7 @@ from revcycle_edi.x12.cursor import (
     with_n4,
 )
 from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.quick835 import quick_claims
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.common import (
     Address,
@@ -359,16 +363,40 @@ def _account(e: list[str], first: int) -> BankAccount | None:
 
 
 def _remittance(cursor: Cursor, start: TransactionStart) -> Iterator[Remittance]:
+    claims: list[RemittanceClaim] = []
+    remittance = _read(cursor, start, claims.extend)
+    yield msgspec.structs.replace(remittance, claims=tuple(claims))
+
+
+def _unbalanced(cursor: Cursor, start: TransactionStart) -> Iterator[BalanceEquation]:
+    """The equations of one ST that do not hold; claims are forgotten as soon as they are judged."""
+    broken: list[BalanceEquation] = []
+    paid = 0
+
+    def judge(claims: Iterable[RemittanceClaim]) -> None:
+        nonlocal paid
+        for claim in claims:
+            paid += claim.paid_cents
+            broken.extend(unbalanced(balance_835_claim(claim)))
+
+    remittance = _read(cursor, start, judge)
+    yield from broken
+    yield from unbalanced([balance_835_payment(remittance, paid)])
+
+
+def _read(cursor: Cursor, start: TransactionStart, take: Callable[[Iterable[RemittanceClaim]], None]) -> Remittance:
+    """One ST without its claims, which are handed to take as they come."""
     cursor.start_digest()
     head = _Head(cursor)
     assigned = ""
-    claims: list[RemittanceClaim] = []
     summaries: list[tuple[str, RawSegment]] = []
     adjustments: list[ProviderAdjustment] = []
     extra = head.extra
     while not at_end(cursor):
         if cursor.id == "CLP":
-            claims.append(_claim(cursor, assigned))
+            take(quick_claims(cursor, assigned))
+            if cursor.id == "CLP":
+                take((_claim(cursor, assigned),))
             continue
         if cursor.id == "LX":
             assigned = cursor.e[1]
@@ -381,7 +409,7 @@ def _remittance(cursor: Cursor, start: TransactionStart) -> Iterator[Remittance]
         cursor.advance()
     content_sha256 = cursor.take_digest()
     bpr, trn = head.bpr, head.trn
-    yield Remittance(
+    return Remittance(
         envelope=start.envelope,
         transaction_control_number=start.control_number,
         content_sha256=content_sha256,
@@ -404,7 +432,6 @@ def _remittance(cursor: Cursor, start: TransactionStart) -> Iterator[Remittance]
         production_date=head.production.start if head.production else None,
         payer=head.payer,
         payee=head.payee,
-        claims=tuple(claims),
         provider_summaries=tuple(summaries),
         provider_adjustments=tuple(adjustments),
         extra_segments=tuple(extra),
@@ -421,7 +448,9 @@ def _claims(cursor: Cursor, start: TransactionStart) -> Iterator[RemittanceClaim
     assigned = ""
     while not at_end(cursor):
         if cursor.id == "CLP":
-            yield _claim(cursor, assigned)
+            yield from quick_claims(cursor, assigned)
+            if cursor.id == "CLP":
+                yield _claim(cursor, assigned)
         else:
             if cursor.id == "LX":
                 assigned = cursor.e[1]
@@ -439,3 +468,8 @@ def parse_835(data: Source) -> list[Remittance]:
 def iter_835_claims(source: Source) -> Iterator[RemittanceClaim]:
     """The claims of all remittances one by one, in constant memory."""
     return iter_transactions(source, "835", _claims)
+
+
+def iter_835_unbalanced(source: Source) -> Iterator[BalanceEquation]:
+    """The equations of all remittances that do not hold, from line to transaction, in constant memory."""
+    return iter_transactions(source, "835", _unbalanced)

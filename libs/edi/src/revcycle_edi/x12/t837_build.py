@@ -4,33 +4,36 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.plain837_write import PlainWriter
 from revcycle_edi.x12.records.claim import (
     BillingProvider,
     ClaimBase,
     CodedDiagnosis,
     DentalClaim,
-    DentalLine,
     HealthInformation,
     InstitutionalClaim,
-    InstitutionalLine,
     Patient,
     Payer,
     ProfessionalClaim,
-    ProfessionalLine,
     Provider,
+    ServiceLine,
     SubmissionHeader,
     Subscriber,
 )
 from revcycle_edi.x12.records.common import Contact, Envelope
 from revcycle_edi.x12.t837_write import (
     claim_amount,
+    diagnosis_texts,
     in_guide_order,
+    pointers_text,
+    procedure_text,
     write_attachments,
     write_dates,
     write_hi,
     write_line_tail,
     write_notes,
     write_other_payer,
+    write_payer,
     write_person,
     write_provider,
 )
@@ -64,10 +67,11 @@ def _build(
     if per_transaction < 1:
         raise X12Error("837.write.size", "claims_per_transaction is not positive", expected="1 to 5000")
     out = TransactionWriter(envelope, "HC", version)
+    plain = PlainWriter(out)
     for first in range(0, len(claims), per_transaction):
         out.open("837")
         _write_header(out, envelope, header, first // per_transaction)
-        _write_levels(out, claims[first : first + per_transaction], write)
+        _write_levels(out, plain, claims[first : first + per_transaction], write)
         out.close()
     return out.finish()
 
@@ -107,7 +111,9 @@ def _write_header(out: TransactionWriter, envelope: Envelope, header: Submission
     )
 
 
-def _write_levels(out: TransactionWriter, claims: Sequence[_C], write: Callable[[TransactionWriter, _C], None]) -> None:
+def _write_levels(
+    out: TransactionWriter, plain: PlainWriter, claims: Sequence[_C], write: Callable[[TransactionWriter, _C], None]
+) -> None:
     """Group claims under billing provider, subscriber and patient, first seen first."""
     providers: dict[BillingProvider, dict[tuple[Subscriber, Payer, bool], list[_C]]] = {}
     for claim in claims:
@@ -118,7 +124,11 @@ def _write_levels(out: TransactionWriter, claims: Sequence[_C], write: Callable[
         _write_billing_provider(out, provider)
         for (subscriber, payer, is_patient), group in subscribers.items():
             level = out.level("22", parent=provider_level, child=not is_patient)
-            _write_subscriber(out, subscriber, payer, is_patient=is_patient)
+            if not plain.subscriber(subscriber, payer, is_patient=is_patient):
+                _write_subscriber(out, subscriber, payer, is_patient=is_patient)
+            if is_patient:
+                _write_claims(out, plain, group, write)
+                continue
             patients: dict[Patient | None, list[_C]] = {}
             for claim in group:
                 patients.setdefault(claim.patient, []).append(claim)
@@ -126,8 +136,15 @@ def _write_levels(out: TransactionWriter, claims: Sequence[_C], write: Callable[
                 if patient is not None:
                     out.level("23", parent=level, child=False)
                     _write_patient(out, patient)
-                for claim in own:
-                    write(out, claim)
+                _write_claims(out, plain, own, write)
+
+
+def _write_claims(
+    out: TransactionWriter, plain: PlainWriter, claims: Sequence[_C], write: Callable[[TransactionWriter, _C], None]
+) -> None:
+    for claim in claims:
+        if not (isinstance(claim, ProfessionalClaim) and plain.claim(claim)):
+            write(out, claim)
 
 
 def _write_billing_provider(out: TransactionWriter, provider: BillingProvider) -> None:
@@ -170,18 +187,7 @@ def _write_subscriber(out: TransactionWriter, subscriber: Subscriber, payer: Pay
         out.add("DMG", "D8", format_date(subscriber.birth_date), subscriber.sex)
     write_references(out, subscriber.references)
     out.raw([raw for raw in subscriber.extra_segments if raw[0] != "PAT"])
-    out.add(
-        "NM1",
-        "PR",
-        "2",
-        clean_text(payer.name, 60),
-        *[""] * 4,
-        payer.id_qualifier,
-        code(payer.payer_id, "payer_id", 80, required=True),
-    )
-    write_address(out, payer.address)
-    write_references(out, payer.references)
-    out.raw(payer.extra_segments)
+    write_payer(out, payer)
 
 
 def _write_patient(out: TransactionWriter, patient: Patient) -> None:
@@ -253,39 +259,8 @@ def _causes(claim: ProfessionalClaim | DentalClaim) -> str:
     return composite(*causes, claim.accident_state, claim.accident_country)
 
 
-def _diagnosis_texts(codes: Sequence[str], version: str, limit: int) -> list[str]:
-    if len(codes) > limit:
-        raise X12Error(
-            "837.write.diagnoses", f"{len(codes)} diagnoses", expected=f"at most {limit} diagnoses", segment="HI"
-        )
-    first, other = ("ABK", "ABF") if version == "10" else ("BK", "BF")
-    return [
-        f"{first if index == 0 else other}:{code(text.replace('.', ''), 'diagnosis code', 30, required=True)}"
-        for index, text in enumerate(codes)
-    ]
-
-
-def _pointers(pointers: Sequence[int], available: int) -> str:
-    if len(pointers) > 4 or any(not 1 <= pointer <= available for pointer in pointers):
-        raise X12Error(
-            "837.write.pointer",
-            "a line points to a diagnosis the claim does not have",
-            expected=f"at most four pointers from 1 to {available}",
-            segment="SV1",
-            element="07",
-        )
-    return ":".join(map(str, pointers))
-
-
-def _procedure(line: ProfessionalLine | InstitutionalLine | DentalLine) -> str:
-    if len(line.modifiers) > 4:
-        raise X12Error("837.write.modifiers", f"{len(line.modifiers)} modifiers", expected="at most four modifiers")
-    modifiers = [code(m, "modifier", 2, required=True) for m in line.modifiers]
-    description = clean_text(line.description, 80)
-    if description:
-        modifiers += [""] * (4 - len(modifiers))
-    procedure = code(line.procedure_code, "procedure_code", 48)
-    return composite(line.procedure_qualifier, procedure, *modifiers, description)
+def _procedure(line: ServiceLine) -> str:
+    return procedure_text(line.procedure_qualifier, line.procedure_code, line.modifiers, line.description)
 
 
 def _write_professional(out: TransactionWriter, claim: ProfessionalClaim) -> None:
@@ -305,7 +280,7 @@ def _write_professional(out: TransactionWriter, claim: ProfessionalClaim) -> Non
     write_notes(out, claim.notes)
     if not claim.diagnosis_codes:
         raise X12Error("837.write.diagnoses", "the claim has no diagnosis", expected="1 to 12 diagnoses", segment="HI")
-    write_hi(out, _diagnosis_texts(claim.diagnosis_codes, claim.diagnosis_version, 12))
+    write_hi(out, diagnosis_texts(claim.diagnosis_codes, claim.diagnosis_version, 12))
     write_hi(out, [f"BG:{code(c, 'condition code', 3)}" for c in claim.condition_codes])
     in_guide_order(out, mark, claim.extra_segments)
     named = (
@@ -318,7 +293,7 @@ def _write_professional(out: TransactionWriter, claim: ProfessionalClaim) -> Non
         write_other_payer(out, other)
     for number, line in enumerate(claim.lines, 1):
         out.add("LX", str(number))
-        pointers = _pointers(line.diagnosis_pointers, len(claim.diagnosis_codes))
+        pointers = pointers_text(line.diagnosis_pointers, len(claim.diagnosis_codes))
         place = "" if line.place_of_service == claim.place_of_service else line.place_of_service
         out.add(
             "SV1",
@@ -352,7 +327,7 @@ def _write_dental(out: TransactionWriter, claim: DentalClaim) -> None:
         out.add("AMT", "F5", format_cents(claim.patient_paid_cents))
     _write_references(out, claim)
     write_notes(out, claim.notes)
-    write_hi(out, _diagnosis_texts(claim.diagnosis_codes, claim.diagnosis_version, 4))
+    write_hi(out, diagnosis_texts(claim.diagnosis_codes, claim.diagnosis_version, 4))
     in_guide_order(out, mark, claim.extra_segments)
     named = (
         ("DN", claim.referring_provider),
@@ -373,7 +348,7 @@ def _write_dental(out: TransactionWriter, claim: DentalClaim) -> None:
             line.prosthesis_code,
             format_quantity(line.units),
             *[""] * 4,
-            _pointers(line.diagnosis_pointers, len(claim.diagnosis_codes)),
+            pointers_text(line.diagnosis_pointers, len(claim.diagnosis_codes)),
         )
         for tooth, surfaces in line.teeth:
             out.add("TOO", "JP", code(tooth, "tooth", 30), composite(*surfaces))

@@ -9,6 +9,7 @@ from revcycle_edi.x12.cursor import (
     at_end,
     split_procedure,
 )
+from revcycle_edi.x12.plain837 import Context
 from revcycle_edi.x12.records.claim import (
     BillingProvider,
     DentalClaim,
@@ -38,19 +39,6 @@ from revcycle_edi.x12.values import (
 )
 
 _C = TypeVar("_C", ProfessionalClaim, InstitutionalClaim, DentalClaim)
-
-
-class Context:
-    """The levels above the current claim."""
-
-    def __init__(self) -> None:
-        self.header = SubmissionHeader(
-            reference="", submitter_name="", submitter_id="", receiver_name="", receiver_id=""
-        )
-        self.billing: BillingProvider | None = None
-        self.subscriber: Subscriber | None = None
-        self.payer: Payer | None = None
-        self.patient: Patient | None = None
 
 
 def _header(cursor: Cursor) -> SubmissionHeader:
@@ -127,16 +115,17 @@ def _billing(cursor: Cursor) -> BillingProvider:
     )
 
 
-def _subscriber(cursor: Cursor, context: Context) -> None:
+def _subscriber(cursor: Cursor, context: Context) -> Payer | None:
     cursor.advance()
     sbr = cursor.e if cursor.id == "SBR" else [""] * 26
     extra: list[RawSegment] = []
     member: Entity | None = None
+    payer: Payer | None = None
     while cursor.id not in ("HL", "CLM") and not at_end(cursor):
         if cursor.id == "NM1" and cursor.e[1] == "IL":
             member = Entity(cursor)
         elif cursor.id == "NM1" and cursor.e[1] == "PR":
-            context.payer = _payer(Entity(cursor))
+            payer = _payer(Entity(cursor))
         else:
             if cursor.id != "SBR":
                 extra.append(cursor.raw())
@@ -162,6 +151,7 @@ def _subscriber(cursor: Cursor, context: Context) -> None:
         references=tuple(member.references),
         extra_segments=tuple(extra + member.extra),
     )
+    return payer
 
 
 def _payer(entity: Entity) -> Payer:
@@ -199,17 +189,26 @@ def _patient(cursor: Cursor) -> Patient:
     )
 
 
-def claims(cursor: Cursor, context: Context, read: Callable[[Cursor, Context], _C]) -> Iterator[_C]:
-    """Every claim of a transaction, the levels above kept in context."""
+def claims(
+    cursor: Cursor,
+    context: Context,
+    read: Callable[[Cursor, Context], _C],
+    quick: Callable[[Cursor, Context], Iterator[_C]] | None = None,
+) -> Iterator[_C]:
+    """Every claim of a transaction, the levels above kept in context; quick takes many of the usual shape at once."""
     context.header = _header(cursor)
     while not at_end(cursor):
+        if quick is not None and cursor.id in ("CLM", "HL"):
+            yield from quick(cursor, context)
+            if at_end(cursor):
+                return
         if cursor.id == "CLM":
             yield read(cursor, context)
         elif cursor.id == "HL" and cursor.e[3] == "20":
             context.billing = _billing(cursor)
         elif cursor.id == "HL" and cursor.e[3] == "22":
-            context.patient = context.payer = None
-            _subscriber(cursor, context)
+            payer = _subscriber(cursor, context)
+            context.payer, context.patient = payer, None
         elif cursor.id == "HL" and cursor.e[3] == "23":
             context.patient = _patient(cursor)
         else:

@@ -5,6 +5,14 @@ from datetime import date
 from typing import Literal, TypedDict, TypeVar
 
 from revcycle_edi.x12.cursor import Cursor, TransactionStart, iter_transactions, split_procedure
+from revcycle_edi.x12.plain837 import Context, Memory, plain_professional
+from revcycle_edi.x12.quick837 import (
+    INSTITUTIONAL_LINE,
+    PROFESSIONAL_LINE,
+    institutional_line,
+    professional_line,
+    quick_claim,
+)
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.claim import (
     Attachment,
@@ -28,7 +36,7 @@ from revcycle_edi.x12.records.claim import (
     Subscriber,
 )
 from revcycle_edi.x12.records.common import QualifiedAmount, QualifiedDate, RawSegment, Reference
-from revcycle_edi.x12.t837_loops import Context, Line, claim_parts, claims, levels
+from revcycle_edi.x12.t837_loops import Line, claim_parts, claims, levels
 from revcycle_edi.x12.t837_parts import Parts
 from revcycle_edi.x12.values import (
     parse_cents,
@@ -221,8 +229,12 @@ def _lines(cursor: Cursor) -> Iterator[Cursor]:
 
 
 def _read_professional(cursor: Cursor, context: Context) -> ProfessionalClaim:
-    parts = claim_parts(cursor)
-    lines = tuple([_professional_line(c) for c in _lines(cursor)])
+    taken = quick_claim(cursor, context, PROFESSIONAL_LINE, professional_line)
+    if taken is not None:
+        parts, lines = taken
+    else:
+        parts = claim_parts(cursor)
+        lines = tuple([_professional_line(c) for c in _lines(cursor)])
     diagnoses, version = _diagnoses(parts)
     causes, state, country = _related(parts.e)
     accident = parts.take_date("439")
@@ -297,8 +309,12 @@ def _raw_date(parts: Parts, qualifier: str) -> str:
 
 
 def _read_institutional(cursor: Cursor, context: Context) -> InstitutionalClaim:
-    parts = claim_parts(cursor)
-    lines = tuple([_institutional_line(c) for c in _lines(cursor)])
+    taken = quick_claim(cursor, context, INSTITUTIONAL_LINE, institutional_line)
+    if taken is not None:
+        parts, lines = taken
+    else:
+        parts = claim_parts(cursor)
+        lines = tuple([_institutional_line(c) for c in _lines(cursor)])
     statement = parts.take_date("434")
     if statement is None:
         raise cursor.error("837I.statement", "the claim has no statement dates", expected="DTP*434*RD8 after CLM")
@@ -335,10 +351,13 @@ def _read_institutional(cursor: Cursor, context: Context) -> InstitutionalClaim:
 
 def _transaction(
     read: Callable[[Cursor, Context], _C],
+    quick: Callable[[Cursor, Context], Iterator[_C]] | None = None,
 ) -> Callable[[Cursor, TransactionStart], Iterator[ClaimTransaction]]:
+    memory = Memory()
+
     def parse(cursor: Cursor, start: TransactionStart) -> Iterator[ClaimTransaction]:
-        context = Context()
-        found = tuple(claims(cursor, context, read))
+        context = Context(memory)
+        found = tuple(claims(cursor, context, read, quick))
         yield ClaimTransaction(
             envelope=start.envelope,
             transaction_control_number=start.control_number,
@@ -349,9 +368,14 @@ def _transaction(
     return parse
 
 
-def _streaming(read: Callable[[Cursor, Context], _C]) -> Callable[[Cursor, TransactionStart], Iterator[_C]]:
+def _streaming(
+    read: Callable[[Cursor, Context], _C],
+    quick: Callable[[Cursor, Context], Iterator[_C]] | None = None,
+) -> Callable[[Cursor, TransactionStart], Iterator[_C]]:
+    memory = Memory()
+
     def parse(cursor: Cursor, start: TransactionStart) -> Iterator[_C]:
-        return claims(cursor, Context(), read)
+        return claims(cursor, Context(memory), read, quick)
 
     return parse
 
@@ -361,7 +385,7 @@ _P, _I, _D = ("005010X222",), ("005010X223",), ("005010X224",)
 
 def parse_837p(data: Source) -> list[ClaimTransaction]:
     """Every professional claim transaction (X222) of an input. X12Error when the input cannot be read."""
-    return list(iter_transactions(data, "837", _transaction(_read_professional), versions=_P))
+    return list(iter_transactions(data, "837", _transaction(_read_professional, plain_professional), versions=_P))
 
 
 def parse_837i(data: Source) -> list[ClaimTransaction]:
@@ -376,7 +400,7 @@ def parse_837d(data: Source) -> list[ClaimTransaction]:
 
 def iter_837p_claims(source: Source) -> Iterator[ProfessionalClaim]:
     """Professional claims one by one, in constant memory."""
-    return iter_transactions(source, "837", _streaming(_read_professional), versions=_P)
+    return iter_transactions(source, "837", _streaming(_read_professional, plain_professional), versions=_P)
 
 
 def iter_837i_claims(source: Source) -> Iterator[InstitutionalClaim]:

@@ -140,7 +140,7 @@ def _hi(parts: Parts, e: list[str]) -> None:
     parts.hi.extend(composite for composite in e[1:13] if composite)
 
 
-_HANDLERS: dict[str, Callable[[Parts, list[str]], None]] = {
+HANDLERS: dict[str, Callable[[Parts, list[str]], None]] = {
     "DTP": _dtp,
     "REF": _ref,
     "AMT": _amt,
@@ -149,12 +149,13 @@ _HANDLERS: dict[str, Callable[[Parts, list[str]], None]] = {
     "PWK": _pwk,
     "HI": _hi,
 }
+"""How each segment is taken into parts; others are kept raw."""
 
 
 def read_loop(cursor: Cursor, parts: Parts) -> None:
     """Read segments into parts up to the next loop."""
     while cursor.advance() not in LOOP_STARTS:
-        handler = _HANDLERS.get(cursor.id)
+        handler = HANDLERS.get(cursor.id)
         if handler is not None:
             handler(parts, cursor.e)
         else:

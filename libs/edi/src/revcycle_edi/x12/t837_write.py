@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.records.claim import Attachment, LineAdjudication, Note, OtherPayer, Provider, ServiceLine
+from revcycle_edi.x12.records.claim import Attachment, LineAdjudication, Note, OtherPayer, Payer, Provider, ServiceLine
 from revcycle_edi.x12.records.common import QualifiedDate, RawSegment
 from revcycle_edi.x12.values import format_cents, format_date, format_period, format_quantity
 from revcycle_edi.x12.writer import (
-    TransactionWriter,
+    SegmentWriter,
     clean_text,
     code,
     composite,
@@ -47,7 +47,7 @@ def claim_amount(cents: int, name: str) -> str:
 
 
 def write_person(
-    out: TransactionWriter, entity: str, entity_type: str, last_name: str, given: PersonName, qualifier: str, id_: str
+    out: SegmentWriter, entity: str, entity_type: str, last_name: str, given: PersonName, qualifier: str, id_: str
 ) -> None:
     """NM1 of a person or an organization; the qualifier goes only with an identifier."""
     last = clean_text(last_name, 60)
@@ -72,7 +72,7 @@ def write_person(
 _TAXONOMY_ROLES = {"82": "PE", "71": "AT", "DN": "RF", "P3": "RF", "DD": "AS", "72": "OP", "ZZ": "OT"}
 
 
-def write_provider(out: TransactionWriter, entity: str, provider: Provider) -> None:
+def write_provider(out: SegmentWriter, entity: str, provider: Provider) -> None:
     """A provider loop."""
     entity = code(entity, "provider entity code", 3, required=True)
     write_person(out, entity, provider.entity_type, provider.last_name, provider, "XX", provider.npi)
@@ -83,7 +83,7 @@ def write_provider(out: TransactionWriter, entity: str, provider: Provider) -> N
     write_references(out, provider.references)
 
 
-def write_dates(out: TransactionWriter, dates: Sequence[QualifiedDate]) -> None:
+def write_dates(out: SegmentWriter, dates: Sequence[QualifiedDate]) -> None:
     """One DTP each."""
     for item in dates:
         qualifier, text = format_period(item.start, item.end)
@@ -92,7 +92,7 @@ def write_dates(out: TransactionWriter, dates: Sequence[QualifiedDate]) -> None:
         out.add("DTP", code(item.qualifier, "DTP01", 3, required=True), qualifier, text)
 
 
-def write_attachments(out: TransactionWriter, attachments: Sequence[Attachment]) -> None:
+def write_attachments(out: SegmentWriter, attachments: Sequence[Attachment]) -> None:
     """One PWK each."""
     for item in attachments:
         number = code(item.control_number, "attachment control number", 80)
@@ -100,7 +100,7 @@ def write_attachments(out: TransactionWriter, attachments: Sequence[Attachment])
         out.add("PWK", report, code(item.transmission, "PWK02", 2), "", "", "AC" if number else "", number)
 
 
-def write_notes(out: TransactionWriter, notes: Sequence[Note]) -> None:
+def write_notes(out: SegmentWriter, notes: Sequence[Note]) -> None:
     """One NTE each; a note of which nothing is left after cleaning is not sent."""
     for note in notes:
         text = clean_text(note.text, 80)
@@ -108,13 +108,13 @@ def write_notes(out: TransactionWriter, notes: Sequence[Note]) -> None:
             out.add("NTE", code(note.qualifier, "NTE01", 3), text)
 
 
-def write_hi(out: TransactionWriter, composites: Sequence[str]) -> None:
+def write_hi(out: SegmentWriter, composites: Sequence[str]) -> None:
     """HI segments of at most twelve composites."""
     for first in range(0, len(composites), 12):
         out.add("HI", *composites[first : first + 12])
 
 
-def in_guide_order(out: TransactionWriter, mark: int, extra: Sequence[RawSegment]) -> None:
+def in_guide_order(out: SegmentWriter, mark: int, extra: Sequence[RawSegment]) -> None:
     """Add kept segments to the loop that began at mark and put the loop into the order of the guide."""
     if not extra:
         return
@@ -124,11 +124,57 @@ def in_guide_order(out: TransactionWriter, mark: int, extra: Sequence[RawSegment
     out.segments[mark:] = loop
 
 
+def diagnosis_texts(codes: Sequence[str], version: str, limit: int) -> list[str]:
+    """Diagnosis codes as HI composites, points taken out, the principal one first."""
+    if len(codes) > limit:
+        raise X12Error(
+            "837.write.diagnoses", f"{len(codes)} diagnoses", expected=f"at most {limit} diagnoses", segment="HI"
+        )
+    first, other = ("ABK", "ABF") if version == "10" else ("BK", "BF")
+    return [
+        f"{first if index == 0 else other}:{code(text.replace('.', ''), 'diagnosis code', 30, required=True)}"
+        for index, text in enumerate(codes)
+    ]
+
+
+def pointers_text(pointers: Sequence[int], available: int) -> str:
+    """Diagnosis pointers as a composite."""
+    if len(pointers) > 4 or any(not 1 <= pointer <= available for pointer in pointers):
+        raise X12Error(
+            "837.write.pointer",
+            "a line points to a diagnosis the claim does not have",
+            expected=f"at most four pointers from 1 to {available}",
+            segment="SV1",
+            element="07",
+        )
+    return ":".join(map(str, pointers))
+
+
+def procedure_text(qualifier: str, procedure: str, modifiers: Sequence[str], description: str) -> str:
+    """A procedure composite."""
+    if len(modifiers) > 4:
+        raise X12Error("837.write.modifiers", f"{len(modifiers)} modifiers", expected="at most four modifiers")
+    parts = [code(m, "modifier", 2, required=True) for m in modifiers]
+    words = clean_text(description, 80)
+    if words:
+        parts += [""] * (4 - len(parts))
+    return composite(qualifier, code(procedure, "procedure_code", 48), *parts, words)
+
+
+def write_payer(out: SegmentWriter, payer: Payer) -> None:
+    """Loop 2010BB."""
+    payer_id = code(payer.payer_id, "payer_id", 80, required=True)
+    out.add("NM1", "PR", "2", clean_text(payer.name, 60), *[""] * 4, payer.id_qualifier, payer_id)
+    write_address(out, payer.address)
+    write_references(out, payer.references)
+    out.raw(payer.extra_segments)
+
+
 def _yes(text: str) -> str:
     return code(text, "OI element", 1)
 
 
-def write_other_payer(out: TransactionWriter, other: OtherPayer) -> None:
+def write_other_payer(out: SegmentWriter, other: OtherPayer) -> None:
     """Loops 2320, 2330A and 2330B."""
     out.add(
         "SBR",
@@ -165,7 +211,7 @@ def write_other_payer(out: TransactionWriter, other: OtherPayer) -> None:
     out.raw(other.extra_segments)
 
 
-def write_line_tail(out: TransactionWriter, line: ServiceLine) -> None:
+def write_line_tail(out: SegmentWriter, line: ServiceLine) -> None:
     """Everything of a line after SV1, SV2 or SV3."""
     extra = line.extra_segments
     early = [raw for raw in extra if raw[0] in _BEFORE_DATES]
@@ -206,7 +252,7 @@ _BEFORE_DATES = frozenset(("SV5", "SV4", "CR1", "CR2", "CR3", "CR5", "CRC"))
 _PLACED = frozenset(("QTY", "MEA", "CN1", "DTP", "K3", "PS1", "HCP", "REF", "LQ", "FRM"))
 
 
-def _write_adjudication(out: TransactionWriter, item: LineAdjudication) -> None:
+def _write_adjudication(out: SegmentWriter, item: LineAdjudication) -> None:
     procedure = code(item.procedure_code, "adjudicated procedure", 48)
     modifiers = [code(m, "modifier", 2) for m in item.modifiers]
     out.add(

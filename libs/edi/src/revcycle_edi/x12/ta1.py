@@ -30,7 +30,7 @@ def parse_ta1(data: Source) -> list[InterchangeAcknowledgment]:
                     )
                 )
     except X12Error as error:
-        raise cursor.reader.located(error, cursor.id) from None
+        raise cursor.located(error) from None
     return found
 
 

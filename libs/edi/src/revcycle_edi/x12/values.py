@@ -9,11 +9,15 @@ from revcycle_edi.x12.errors import X12Error
 _MAX_CENTS_DIGITS = 18
 
 
+@lru_cache(maxsize=16_384)
 def parse_cents(text: str) -> int:
     """Read an amount such as `150`, `150.5`, `-12.30` or `.5` as cents. X12Error when it is not one."""
     whole, point, fraction = text.partition(".")
-    if not point and whole.isdigit() and whole.isascii() and len(whole) <= _MAX_CENTS_DIGITS:
-        return int(whole) * 100
+    if whole.isdigit() and text.isascii() and len(text) <= _MAX_CENTS_DIGITS:
+        if not point:
+            return int(whole) * 100
+        if len(fraction) == 2 and fraction.isdigit():
+            return int(whole + fraction)
     sign = 1
     if whole[:1] == "-":
         sign, whole = -1, whole[1:]

@@ -80,7 +80,35 @@ def composite(*parts: str) -> str:
     return ":".join(parts).rstrip(":")
 
 
-class TransactionWriter:
+class SegmentWriter:
+    """Collects segments, written with the standard delimiters (`*` `:` `^` `~`)."""
+
+    def __init__(self) -> None:
+        self.segments: list[str] = []
+        self._inner = 0  # Segments behind the first one of their text.
+
+    def add(self, *elements: str) -> None:
+        """Write one segment, empty elements at the end dropped."""
+        self.segments.append("*".join(elements).rstrip("*"))
+
+    def add_block(self, text: str, count: int) -> None:
+        """Write a text of so many finished segments, terminators between them."""
+        self.segments.append(text)
+        self._inner += count - 1
+
+    def raw(self, segments: Sequence[RawSegment]) -> None:
+        """Write segments kept from reading; control characters and terminators inside are replaced."""
+        for segment in segments:
+            text = "*".join(element.replace("*", " ").replace("~", " ") for element in segment)
+            self.segments.append(_EXTRA_SAFE.sub(" ", text))
+
+    @property
+    def count(self) -> int:
+        """How many segments were written."""
+        return len(self.segments) + self._inner
+
+
+class TransactionWriter(SegmentWriter):
     """Collects the segments of one interchange with one group and closes every count.
 
     Values are written with the standard delimiters (`*` `:` `^` `~`) and translated once at the end when the envelope
@@ -95,7 +123,8 @@ class TransactionWriter:
         self._group = envelope.group_control_number or envelope.control_number
         _check_control(envelope.control_number, "the interchange control number")
         _check_control(self._group, "the group control number")
-        self.segments: list[str] = [interchange_header(envelope, interchange_version), self._gs(functional_id)]
+        super().__init__()
+        self.segments = [interchange_header(envelope, interchange_version), self._gs(functional_id)]
         self._st_index = -1
         self._transactions = 0
         self._hl = 0
@@ -114,19 +143,9 @@ class TransactionWriter:
         self._transactions += 1
         self._control = control_number or f"{self._transactions:04d}"
         self._hl = 0
-        self._st_index = len(self.segments)
+        self._st_index = self.count
         self.add("ST", transaction_type, self._control, self._version if with_version else "")
         return self._control
-
-    def add(self, *elements: str) -> None:
-        """Write one segment, empty elements at the end dropped."""
-        self.segments.append("*".join(elements).rstrip("*"))
-
-    def raw(self, segments: Sequence[RawSegment]) -> None:
-        """Write segments kept from reading; control characters and terminators inside are replaced."""
-        for segment in segments:
-            text = "*".join(element.replace("*", " ").replace("~", " ") for element in segment)
-            self.segments.append(_EXTRA_SAFE.sub(" ", text))
 
     def level(self, code_: str, *, parent: int = 0, child: bool) -> int:
         """Write an HL and return its number."""
@@ -136,7 +155,7 @@ class TransactionWriter:
 
     def close(self) -> None:
         """Write the SE of the open transaction."""
-        self.segments.append(f"SE*{len(self.segments) - self._st_index + 1}*{self._control}")
+        self.segments.append(f"SE*{self.count - self._st_index + 1}*{self._control}")
 
     def finish(self) -> bytes:
         """Write GE and IEA and return the interchange."""
@@ -186,7 +205,7 @@ def interchange_header(envelope: Envelope, version: str = "00501") -> str:
     )
 
 
-def write_address(out: TransactionWriter, address: Address | None) -> None:
+def write_address(out: SegmentWriter, address: Address | None) -> None:
     """N3 and N4, where there is an address."""
     if address is None:
         return
@@ -199,7 +218,7 @@ def write_address(out: TransactionWriter, address: Address | None) -> None:
         out.add("N4", clean_text(address.city, 30), state, postal, country)
 
 
-def write_contact(out: TransactionWriter, contact: Contact) -> None:
+def write_contact(out: SegmentWriter, contact: Contact) -> None:
     """PER with up to three numbers."""
     elements = ["PER", contact.function, clean_text(contact.name, 60)]
     for qualifier, number in contact.numbers[:3]:
@@ -208,14 +227,14 @@ def write_contact(out: TransactionWriter, contact: Contact) -> None:
     out.add(*elements)
 
 
-def write_references(out: TransactionWriter, references: Sequence[Reference]) -> None:
+def write_references(out: SegmentWriter, references: Sequence[Reference]) -> None:
     """One REF each."""
     for reference in references:
         qualifier = code(reference.qualifier, "REF01 qualifier", 3, required=True)
         out.add("REF", qualifier, code(reference.value, f"REF*{qualifier}", 50, required=True))
 
 
-def write_adjustments(out: TransactionWriter, adjustments: Sequence[Adjustment]) -> None:
+def write_adjustments(out: SegmentWriter, adjustments: Sequence[Adjustment]) -> None:
     """CAS segments: neighbours with the same group share a segment, at most six reasons each."""
     run: list[Adjustment] = []
     for adjustment in adjustments:
@@ -246,6 +265,7 @@ def cents_text(cents: int | None) -> str:
 
 
 __all__ = [
+    "SegmentWriter",
     "TransactionWriter",
     "assemble",
     "cents_text",

@@ -104,6 +104,8 @@ class ClaimChecks:
                     )
 
     def _claim_codes(self, claim: ClaimState) -> None:
+        if self._out.context.code_check is None and all(hi[0] not in _ICD9_LISTS for hi in claim.hi):
+            return
         served = min((d for d, _ in claim.service_dates), default=None)
         if served is None and claim.statement is not None:
             served = claim.statement[1]

@@ -1,6 +1,8 @@
 """What the 837 rules remember of the claim they are in, and the values they compare."""
 
+import re
 from datetime import date
+from functools import lru_cache
 
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.validation.context import Place
@@ -23,6 +25,45 @@ def day(text: str) -> date | None:
         return None
 
 
+def period(qualifier: str, text: str) -> tuple[date | None, date | None]:
+    """Start and end of a date or, behind RD8, of a period; None for what cannot be read."""
+    start = day(text)
+    return start, day(text[9:]) if qualifier == "RD8" else start
+
+
+def judge_procedure(text: str) -> tuple[str, bool, bool]:
+    """A procedure composite: the code when it is an HCPCS code of the right form, wrong form, repeated modifier."""
+    return _judged_procedure(text) if len(text) <= _REMEMBERED else _read_procedure(text)
+
+
+def _read_procedure(text: str) -> tuple[str, bool, bool]:
+    qualifier, _, rest = text.partition(":")
+    code, *more = rest.split(":")
+    modifiers = [m for m in more[:4] if m]
+    repeated = len(set(modifiers)) != len(modifiers)
+    if qualifier != "HC":
+        return "", False, repeated
+    wrong = _PROCEDURE.fullmatch(code) is None or code.startswith("0000")
+    return "" if wrong else code, wrong, repeated
+
+
+def judge_pointers(text: str) -> tuple[int, bool]:
+    """Diagnosis pointers: the highest (-1 when one is no number from 1 on), and whether one is repeated."""
+    return _judged_pointers(text) if len(text) <= _REMEMBERED else _read_pointers(text)
+
+
+def _read_pointers(text: str) -> tuple[int, bool]:
+    pointers = text.split(":")
+    numbers = [int(p[:3]) if p.isdigit() else 0 for p in pointers if p]
+    return -1 if 0 in numbers else max(numbers, default=0), len(set(pointers)) != len(pointers)
+
+
+_PROCEDURE = re.compile(r"[A-Z]\d{4}|\d{4}[0-9A-Z]")
+_REMEMBERED = 60
+_judged_procedure = lru_cache(maxsize=4096)(_read_procedure)
+_judged_pointers = lru_cache(maxsize=1024)(_read_pointers)
+
+
 class OtherPayerState:
     """Another payer of the claim (2320) and what it decided."""
 
@@ -38,6 +79,30 @@ class OtherPayerState:
 
 class ClaimState:
     """What is known of the claim being read."""
+
+    __slots__ = (
+        "accident",
+        "admission",
+        "charge",
+        "diagnoses",
+        "e",
+        "f8",
+        "facility",
+        "frequency",
+        "hi",
+        "line_charge",
+        "line_charges",
+        "line_numbers",
+        "lines",
+        "others",
+        "place",
+        "pointers",
+        "procedures",
+        "rendering",
+        "responsibility",
+        "service_dates",
+        "statement",
+    )
 
     def __init__(self, place: Place, e: list[str]) -> None:
         self.place = place

@@ -1,11 +1,11 @@
 """What validation needs from outside, and where findings are gathered."""
 
 from collections.abc import Callable
-from copy import copy
 from datetime import date
 
 import msgspec
 
+from revcycle_edi.x12.batches import Batch
 from revcycle_edi.x12.findings import Answer, Finding, Severity
 
 CodeCheck = Callable[[str, str, date], bool]
@@ -24,21 +24,49 @@ class ValidationContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, gc=False):
-    """Where the validator stands; one object, updated per segment."""
+    """Where the validator stands; one object, moved on per segment. start is the number of the ST, 0 outside."""
 
+    batch: Batch | None = None
+    index: int = 0
     interchange: str = ""
     group: str = ""
     transaction: str = ""
-    segment_number: int = 0
-    transaction_position: int = 0
-    byte_offset: int = 0
+    start: int = 0
     loop: str = ""
-    segment: str = ""
     claim_id: str = ""
 
     def copy(self) -> "Place":
         """The place as it is now."""
-        return copy(self)
+        return Place(
+            self.batch,
+            self.index,
+            self.interchange,
+            self.group,
+            self.transaction,
+            self.start,
+            self.loop,
+            self.claim_id,
+        )
+
+    @property
+    def segment_number(self) -> int:
+        """Number of the segment in its interchange, the ISA is 1."""
+        return self.batch.before + self.index + 1 if self.batch is not None else 0
+
+    @property
+    def transaction_position(self) -> int:
+        """Number of the segment in its transaction, the ST is 1; 0 outside."""
+        return self.segment_number - self.start + 1 if self.start else 0
+
+    @property
+    def byte_offset(self) -> int:
+        """Byte offset of the segment in the input."""
+        return self.batch.offset_of(self.index) if self.batch is not None else 0
+
+    @property
+    def segment(self) -> str:
+        """The name of the segment."""
+        return self.batch.segment_id(self.index) if self.batch is not None else ""
 
 
 class Collector:

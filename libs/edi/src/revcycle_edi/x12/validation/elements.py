@@ -57,8 +57,9 @@ def diagnose(use: SegmentUse, segment: list[str], out: Collector) -> None:
         elements = elements[:0]
 
 
-def relations(use: SegmentUse, segment: list[str], out: Collector) -> None:
-    """Report broken syntax notes (conditional elements)."""
+def relations(use: SegmentUse, segment: list[str], out: Collector) -> bool:
+    """Report broken syntax notes (conditional elements); True when there is none."""
+    clean = True
     for relation in use.relations:
         present = [i < len(segment) and bool(segment[i]) for i in relation.elements]
         first = relation.elements[0]
@@ -76,6 +77,10 @@ def relations(use: SegmentUse, segment: list[str], out: Collector) -> None:
             _report(out, f"{missing:02d}", "2", f"element {first:02d} needs another one", _together(relation.elements))
         elif relation.kind == "A" and not any(present):
             _report(out, f"{first:02d}", "2", "none of several elements is there", "at least one of them")
+        else:
+            continue
+        clean = False
+    return clean
 
 
 def _together(elements: tuple[int, ...]) -> str:
@@ -154,7 +159,7 @@ def _simple(element: Element, value: str, name: str, out: Collector) -> None:
         _report(out, name, "6", "not a number", expected_text(element))
     elif element.kind == "D8" and not _real_dates(value):
         _report(out, name, "8", "not a calendar date", expected_text(element))
-    elif element.kind == "D6" and not (value.isdigit() and len(value) == 6):
+    elif element.kind == "D6" and not (value.isdecimal() and len(value) == 6):
         _report(out, name, "8", "not a short date", expected_text(element))
     elif element.kind == "TM" and not _TIME.fullmatch(value):
         _report(out, name, "9", "not a time of day", expected_text(element))
@@ -162,7 +167,7 @@ def _simple(element: Element, value: str, name: str, out: Collector) -> None:
 
 def _sized(element: Element, value: str, name: str, out: Collector) -> None:
     size = len(value.lstrip("-")) if element.kind == "N" else len(value)
-    if element.kind == "N" and not value.removeprefix("-").isdigit():
+    if element.kind == "N" and not value.removeprefix("-").isdecimal():
         _report(out, name, "6", "not a whole number", expected_text(element))
     elif size < element.low:
         _report(out, name, "4", "the element is too short", expected_text(element))

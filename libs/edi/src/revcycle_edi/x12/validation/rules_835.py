@@ -22,7 +22,7 @@ class Rules835:
         self._svc: list[str] = []
         self._svc_place: Place | None = None
         self._line_adjusted = 0
-        self._handlers: dict[str, Callable[[str, list[str]], None]] = {
+        self.handlers: dict[str, Callable[[str, list[str]], None]] = {
             "BPR": self._start,
             "TRN": self._trn,
             "CLP": self._claim,
@@ -33,12 +33,6 @@ class Rules835:
             "N1": self._n1,
             "LX": self._lx,
         }
-
-    def feed(self, loop: str, e: list[str]) -> None:
-        """Take one padded segment with the loop it belongs to."""
-        handler = self._handlers.get(e[0])
-        if handler is not None:
-            handler(loop, e)
 
     def finish(self) -> None:
         """Close the last claim and check the payment."""

@@ -7,17 +7,30 @@ Sources: the generation rules of the 5010 guides and the front-end edits payers 
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import lru_cache
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CARCS, FACILITY_TYPES
 from revcycle_edi.x12.validation.claim_checks import ClaimChecks
-from revcycle_edi.x12.validation.claim_state import ClaimState, OtherPayerState, cents, day
+from revcycle_edi.x12.validation.claim_state import (
+    ClaimState,
+    OtherPayerState,
+    cents,
+    day,
+    judge_pointers,
+    judge_procedure,
+    period,
+)
 from revcycle_edi.x12.validation.context import Collector, Place
 
 _PO_BOX = re.compile(r"\b(?:P\.? ?O\.? ?BOX|POST OFFICE BOX|LOCK ?BOX)\b", re.IGNORECASE)
 _ICD10 = re.compile(r"[A-TV-Z]\d[0-9A-Z](?:[0-9A-Z]{1,4})?")
-_PROCEDURE = re.compile(r"[A-Z]\d{4}|\d{4}[0-9A-Z]")
 _ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
+
+
+@lru_cache(maxsize=8192)
+def _is_icd10(code: str) -> bool:
+    return _ICD10.fullmatch(code) is not None
 
 
 class Rules837:
@@ -34,7 +47,7 @@ class Rules837:
         self._sbr_place: Place | None = None
         self._has_patient = False
         self._svd: tuple[OtherPayerState | None, int, Place] | None = None
-        self._handlers: dict[str, Callable[[str, list[str]], None]] = {
+        self.handlers: dict[str, Callable[[str, list[str]], None]] = {
             "NM1": self._nm1,
             "N3": self._n3,
             "N4": self._n4,
@@ -55,12 +68,6 @@ class Rules837:
             "DMG": self._dmg,
             "LIN": self._lin,
         }
-
-    def feed(self, loop: str, e: list[str]) -> None:
-        """Take one padded segment with the loop it belongs to."""
-        handler = self._handlers.get(e[0])
-        if handler is not None:
-            handler(loop, e)
 
     def finish(self) -> None:
         """Close the last claim."""
@@ -235,8 +242,7 @@ class Rules837:
         claim = self._claim
         if claim is None:
             return
-        start = day(e[3])
-        end = day(e[3][9:]) if e[2] == "RD8" else start
+        start, end = period(e[2], e[3])
         if start is not None and end is not None and start > end:
             self._reject(
                 "837.period", "the period ends before it starts", "A7:187", "from date up to through date", element="03"
@@ -274,12 +280,13 @@ class Rules837:
         claim = self._claim
         if claim is None:
             return
+        place = self._out.place.copy()
         for index in range(1, 13):
             if not e[index]:
                 continue
             qualifier, _, rest = e[index].partition(":")
             code = rest.partition(":")[0]
-            claim.hi.append((qualifier, code, self._out.place.copy()))
+            claim.hi.append((qualifier, code, place))
             if qualifier in ("ABK", "ABF", "BK", "BF"):
                 if code in claim.diagnoses:
                     self._reject(
@@ -290,7 +297,7 @@ class Rules837:
                         element=f"{index:02d}",
                     )
                 claim.diagnoses.append(code)
-            if qualifier in _ICD10_LISTS and not _ICD10.fullmatch(code):
+            if qualifier in _ICD10_LISTS and not _is_icd10(code):
                 self._reject(
                     "837.dx.format",
                     "not the form of an ICD-10-CM code",
@@ -317,29 +324,23 @@ class Rules837:
             self._reject("837.charge.negative", "the charge is negative", "A7:178", "0 or more", element=element)
 
     def _procedure(self, text: str, element: str) -> None:
-        qualifier, _, rest = text.partition(":")
-        parts = rest.split(":")
-        if self._claim is None:
+        claim = self._claim
+        if claim is None:
             return
-        if qualifier == "HC":
-            if not _PROCEDURE.fullmatch(parts[0]) or parts[0] == "00000" or parts[0].startswith("0000"):
-                self._reject(
-                    "837.procedure.format",
-                    "not the form of a procedure code",
-                    "A7:507",
-                    "five characters",
-                    element=element,
-                )
-            else:
-                self._claim.procedures.append((parts[0], self._out.place.copy()))
-        modifiers = [m for m in parts[1:5] if m]
-        if len(set(modifiers)) != len(modifiers):
+        code, wrong_form, repeated = judge_procedure(text)
+        if wrong_form:
+            self._reject(
+                "837.procedure.format", "not the form of a procedure code", "A7:507", "five characters", element=element
+            )
+        elif code and self._out.context.code_check is not None:
+            claim.procedures.append((code, self._out.place.copy()))
+        if repeated:
             self._reject(
                 "837.modifier.duplicate", "a modifier is repeated", "A7:453", "each modifier once", element=element
             )
 
     def _units(self, text: str, element: str) -> None:
-        if not text.strip("0.") or text.startswith("-"):
+        if text != "1" and (not text.strip("0.") or text.startswith("-")):
             self._reject("837.units", "the units are not positive", "A7:476", "more than 0", element=element)
 
     def _sv1(self, loop: str, e: list[str]) -> None:
@@ -353,9 +354,9 @@ class Rules837:
     def _pointers(self, text: str, element: str) -> None:
         if self._claim is None or not text:
             return
-        pointers = text.split(":")
+        highest, repeated = judge_pointers(text)
         available = len(self._claim.diagnoses)
-        if any(not p.isdigit() or not 1 <= int(p[:3]) <= available for p in pointers if p):
+        if not 0 <= highest <= available:
             self._reject(
                 "837.pointer",
                 "a pointer names a diagnosis the claim does not have",
@@ -363,7 +364,7 @@ class Rules837:
                 f"1 to {available}",
                 element=element,
             )
-        elif len(set(pointers)) != len(pointers):
+        elif repeated:
             self._reject(
                 "837.pointer.duplicate", "a pointer is repeated", "A7:477", "each pointer once", element=element
             )

@@ -9,7 +9,7 @@ from revcycle_edi.x12.validation.context import Collector
 
 
 def _count(text: str) -> int:
-    return int(text) if text.isdigit() and len(text) <= 10 else -1
+    return int(text) if text.isdecimal() and len(text) <= 10 else -1
 
 
 class RulesOther:
@@ -24,7 +24,7 @@ class RulesOther:
         self._binary_length = 0
         self._totals: dict[str, str] = {}
         self._claims = 0
-        self._handlers: dict[str, Callable[[str, list[str]], None]] = {
+        self.handlers: dict[str, Callable[[str, list[str]], None]] = {
             "NM1": self._nm1,
             "STC": self._stc,
             "QTY": self._qty,
@@ -36,12 +36,6 @@ class RulesOther:
             "TRN": self._trn,
             "EB": self._eb,
         }
-
-    def feed(self, loop: str, e: list[str]) -> None:
-        """Take one padded segment with the loop it belongs to."""
-        handler = self._handlers.get(e[0])
-        if handler is not None:
-            handler(loop, e)
 
     def finish(self) -> None:
         """Totals of a claim acknowledgment against its claims."""

@@ -1,13 +1,15 @@
 """Validation of a whole input in one streaming pass: envelope, guide, balancing and situations."""
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from revcycle_edi.x12.cursor import Cursor
+from revcycle_edi.x12.batches import Batch, read_batches
+from revcycle_edi.x12.cursor import PADDING
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.findings import Finding, finding_from_error
 from revcycle_edi.x12.guides import guide_for
 from revcycle_edi.x12.guides.model import Guide
-from revcycle_edi.x12.reader import Source
+from revcycle_edi.x12.reader import SegmentReader, Source
 from revcycle_edi.x12.validation.context import Collector, ValidationContext
 from revcycle_edi.x12.validation.rules_835 import Rules835
 from revcycle_edi.x12.validation.rules_837 import Rules837
@@ -33,19 +35,22 @@ _MEMORIES: dict[int, GuideMemory] = {}
 class _Rules(Protocol):
     """What every rule set offers."""
 
-    def feed(self, loop: str, e: list[str]) -> None:
-        """Take one padded segment."""
+    @property
+    def handlers(self) -> "Mapping[str, _Handler]":
+        """What takes a segment, by its id: the loop it belongs to and its elements, padded."""
 
     def finish(self) -> None:
         """Close what is open."""
 
 
+_Handler = Callable[[str, list[str]], None]
+
+
 class _Transaction:
     """One ST being walked."""
 
-    def __init__(self, e: list[str], start: int, guide: Guide | None, out: Collector, duplicates: set[str]) -> None:
+    def __init__(self, e: list[str], guide: Guide | None, out: Collector, duplicates: set[str]) -> None:
         self.control = e[2]
-        self.start = start
         self._out = out
         self._walker: Walker | None = None
         self._hl = 0
@@ -58,26 +63,43 @@ class _Transaction:
             self._walker = Walker(memory, out)
             self._rules = _rules(guide, out, duplicates)
 
-    def feed(self, text: str, e: list[str], segment: list[str]) -> None:
-        """Take one segment."""
-        loop = self._walker.feed(text, segment) if self._walker is not None else ""
-        if e[0] == "HL":
+        self._handlers: Mapping[str, _Handler] = self._rules.handlers if self._rules is not None else {}
+
+    def feed(self, text: str, elements: list[str] | None = None) -> None:
+        """Take one segment; elements are given when splitting it needs care."""
+        loop = ""
+        if self._walker is not None:
+            use, e = self._walker.feed(text, elements)
+            loop = use.loop if use is not None else ""
+        else:
+            e = (text.split("*") if elements is None else elements) + PADDING
+        name = e[0]
+        if name in _NUMBERED:
+            self._number(name, e)
+        handler = self._handlers.get(name)
+        if handler is not None:
+            handler(loop, e)
+
+    def _number(self, name: str, e: list[str]) -> None:
+        if name == "HL":
             self._level(e)
-        elif e[0] == "CLM":
+        elif name == "CLM":
             self._lx = 0
-        elif e[0] == "LX" and self._is_claim:
-            self._lx += 1
-            if e[1] != str(self._lx):
-                self._out.add(
-                    "999.lx",
-                    "line numbers are not in sequence",
-                    codes=("IK304:8", "IK403:7"),
-                    expected=f"LX*{self._lx}",
-                    element="01",
-                )
-                self._lx = int(e[1]) if e[1].isdigit() and len(e[1]) < 7 else self._lx
-        if self._rules is not None:
-            self._rules.feed(loop, e)
+        elif self._is_claim:
+            self._line_number(e)
+
+    def _line_number(self, e: list[str]) -> None:
+        """LX01 counts from 1 in each claim."""
+        self._lx += 1
+        if e[1] != str(self._lx):
+            self._out.add(
+                "999.lx",
+                "line numbers are not in sequence",
+                codes=("IK304:8", "IK403:7"),
+                expected=f"LX*{self._lx}",
+                element="01",
+            )
+            self._lx = int(e[1]) if e[1].isdigit() and len(e[1]) < 7 else self._lx
 
     def _level(self, e: list[str]) -> None:
         """HL01 counts from 1; HL02 names an earlier level that may have this one below it."""
@@ -157,7 +179,6 @@ class _Envelope:
     def __init__(self, context: ValidationContext) -> None:
         self.out = Collector(context)
         self._duplicates: set[str] = set()
-        self._offset = 0  # Where the raw text of the next segment starts.
         self._isa: list[str] = []
         self._interchanges: set[str] = set()
         self._group: list[str] = []
@@ -165,7 +186,7 @@ class _Envelope:
         self._sets: set[str] = set()
         self._group_count = self._set_count = 0
         self._open: _Transaction | None = None
-        self._handlers = {
+        self._handlers: dict[str, _Handler] = {
             "ISA": self._isa_segment,
             "GS": self._gs,
             "ST": self._st,
@@ -174,21 +195,24 @@ class _Envelope:
             "IEA": self._iea,
         }
 
-    def feed(self, text: str, e: list[str], segment: list[str], cursor: Cursor) -> None:
-        """Take one segment."""
+    def feed(self, batch: Batch) -> None:
+        """Take the segments of a batch."""
         place = self.out.place
-        place.segment = e[0]
-        place.segment_number = 1 if e[0] == "ISA" and not self._isa else place.segment_number + 1
-        raw = cursor.reader.raw
-        place.byte_offset = self._offset + (len(raw) - len(raw.lstrip()) if raw[:1].isspace() else 0)
-        self._offset += len(raw) + 1
-        opened = self._open
-        place.transaction_position = place.segment_number - opened.start + 1 if opened is not None else 0
+        place.batch = batch
+        for index, text in enumerate(batch.segments):
+            place.index = index
+            opened = self._open
+            if opened is not None and text[:3] not in _ENVELOPES:
+                opened.feed(text, batch.special(index))
+            else:
+                self._envelope_segment(text, batch.elements(index))
+
+    def _envelope_segment(self, text: str, e: list[str]) -> None:
         handler = self._handlers.get(e[0])
         if handler is not None:
-            handler(text, e, segment)
-        elif opened is not None:
-            opened.feed(text, e, segment)
+            handler(text, e)
+        elif self._open is not None:
+            self._open.feed(text)
         elif e[0] != "TA1":
             self.out.add(
                 "ta1.stray",
@@ -201,7 +225,7 @@ class _Envelope:
     def _ta1(self, rule: str, code: str, message: str, expected: str, element: str = "") -> None:
         self.out.add(rule, message, answer="ta1", codes=(code,), expected=expected, element=element)
 
-    def _isa_segment(self, text: str, e: list[str], segment: list[str]) -> None:
+    def _isa_segment(self, text: str, e: list[str]) -> None:
         place = self.out.place
         if self._isa:
             self._unclosed()
@@ -209,12 +233,13 @@ class _Envelope:
         place.interchange, place.group, place.transaction = e[13], "", ""
         place.loop = ""
         self._isa, self._group, self._open = e, [], None
+        place.start = 0
         self._group_count = 0
         self._groups = set()
         checks = (
             (e[12] in ("00501", "00602"), "017", "ISA12 is not a supported version", "00501", "12"),
             (
-                e[13].isdigit() and e[13] != "000000000",
+                e[13].isdecimal() and e[13] != "000000000",
                 "018",
                 "ISA13 is not a control number",
                 "nine digits, not all zero",
@@ -238,7 +263,7 @@ class _Envelope:
             )
         self._interchanges.add(e[13])
 
-    def _gs(self, text: str, e: list[str], segment: list[str]) -> None:
+    def _gs(self, text: str, e: list[str]) -> None:
         place = self.out.place
         self._unclosed()
         if self._group:
@@ -259,7 +284,7 @@ class _Envelope:
                 element="06",
             )
         self._groups.add(e[6])
-        if not (e[6].isdigit() and 1 <= len(e[6]) <= 9):
+        if not (e[6].isdecimal() and 1 <= len(e[6]) <= 9):
             self.out.add(
                 "999.gs.control",
                 "GS06 is not a control number",
@@ -268,7 +293,7 @@ class _Envelope:
                 element="06",
             )
 
-    def _st(self, text: str, e: list[str], segment: list[str]) -> None:
+    def _st(self, text: str, e: list[str]) -> None:
         self._unclosed()
         place = self.out.place
         group = self._group or [""] * 30
@@ -277,7 +302,7 @@ class _Envelope:
         version = e[3] or group[8]
         guide = guide_for(e[1], version)
         self._set_count += 1
-        place.transaction, place.transaction_position, place.claim_id = e[2], 1, ""
+        place.transaction, place.start, place.claim_id = e[2], place.segment_number, ""
         if e[2] in self._sets:
             self.out.add(
                 "999.st.duplicate",
@@ -312,8 +337,8 @@ class _Envelope:
                 answer="internal",
                 expected="837, 835, 999, 270, 271, 275, 276, 277 or 278 of a known guide",
             )
-        self._open = _Transaction(e, place.segment_number, guide, self.out, self._duplicates)
-        self._open.feed(text, e, segment)
+        self._open = _Transaction(e, guide, self.out, self._duplicates)
+        self._open.feed(text)
 
     def _unclosed(self) -> None:
         if self._open is not None:
@@ -324,18 +349,19 @@ class _Envelope:
                 expected="SE before the next ST, GS or GE",
             )
             self._open = None
+            self.out.place.start = 0
 
-    def _se(self, text: str, e: list[str], segment: list[str]) -> None:
+    def _se(self, text: str, e: list[str]) -> None:
         if self._open is None:
             self._ta1("ta1.stray", "022", "SE without ST", "ST before SE")
             return
-        self._open.feed(text, e, segment)
+        self._open.feed(text)
         self._open.close(e, self.out.place.transaction_position)
         self._open = None
         self.out.place.transaction = ""
-        self.out.place.transaction_position = 0
+        self.out.place.start = 0
 
-    def _ge(self, text: str, e: list[str], segment: list[str]) -> None:
+    def _ge(self, text: str, e: list[str]) -> None:
         self._unclosed()
         out = self.out
         if not self._group:
@@ -360,7 +386,10 @@ class _Envelope:
         self._group = []
         out.place.group = ""
 
-    def _iea(self, text: str, e: list[str], segment: list[str]) -> None:
+    def _iea(self, text: str, e: list[str]) -> None:
+        if not self._isa:
+            self._ta1("ta1.stray", "022", "a second IEA in one interchange", "one IEA")
+            return
         self._unclosed()
         if self._group:
             self.out.add("999.ge.missing", "the group is not closed", codes=("AK905:3",), expected="GE before IEA")
@@ -374,6 +403,11 @@ class _Envelope:
 _ID_QUALIFIERS = frozenset(("01", "14", "20", "27", "28", "29", "30", "33", "ZZ"))
 
 
+_NUMBERED = frozenset(("HL", "CLM", "LX"))
+_ENVELOPES = frozenset(("ISA", "IEA", "GS*", "ST*", "SE*", "GE*", "GS", "ST", "SE", "GE"))
+"""How the segments of the envelope begin."""
+
+
 def validate(data: Source, *, context: ValidationContext | None = None) -> list[Finding]:
     """Every finding in an input, in order; an empty list means clean. Never raises on bad input.
 
@@ -381,10 +415,9 @@ def validate(data: Source, *, context: ValidationContext | None = None) -> list[
     internal for everything else). Input that cannot be read further ends with one finding that says where.
     """
     envelope = _Envelope(context or ValidationContext())
-    cursor = Cursor(data)
     try:
-        while cursor.advance():
-            envelope.feed(cursor.text(), cursor.e, cursor.segment, cursor)
+        for batch in read_batches(SegmentReader(data)):
+            envelope.feed(batch)
     except X12Error as error:
         envelope.out.findings.append(finding_from_error(error, interchange=envelope.out.place.interchange))
     return envelope.out.findings

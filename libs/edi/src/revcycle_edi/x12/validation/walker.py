@@ -1,47 +1,105 @@
 """Walks a transaction through its guide: every segment finds its place in the loops or is reported.
 
-One dictionary lookup and one pattern match per good segment: transitions between places are worked out once and kept.
+Transitions between places are worked out once per guide and kept by segment id and qualifier; a segment that was found
+clean in a place is known there by its text, so that it costs one dictionary lookup when it comes again.
 """
 
-from revcycle_edi.x12.guides.model import Guide, Loop, SegmentUse, discriminator
+from typing import TypeAlias
+
+from revcycle_edi.x12.cursor import PADDING
+from revcycle_edi.x12.guides.model import UNBOUNDED, Guide, Loop, SegmentUse, discriminator
 from revcycle_edi.x12.validation.context import Collector
 from revcycle_edi.x12.validation.elements import diagnose, relations
 
+_KNOWN_SEGMENTS = 2048
+_KNOWN_CHARS = 120
+_Item: TypeAlias = SegmentUse | Loop
+_SELDOM_EQUAL = frozenset(("CLM", "HL", "N3", "DMG", "CLP", "TRN", "REF"))
+"""Segments that hardly ever come twice with the same text: not worth remembering, as names of patients are not."""
+_PATIENTS = frozenset(("IL", "QC"))
+_LOOP_STARTS = frozenset(("NM1", "N1", "LX", "HL", "SBR", "LIN", "SVD", "TRN", "CLM", "CLP", "SVC"))
+_RESTARTS = frozenset(("HL", "CLM", "LX", "CLP", "SVC", "SE"))
 
-class _Frame:
-    """One open loop: which slot was reached and how often each item was used."""
 
-    __slots__ = ("counts", "loop", "slot", "steps")
+class _Plan:
+    """A loop prepared for walking: a bit per item, the bits of what it must contain, its places slot by slot."""
 
-    def __init__(self, loop: Loop, steps: dict[str, "_Step"]) -> None:
+    __slots__ = ("bits", "loop", "places", "required")
+
+    def __init__(self, loop: Loop) -> None:
         self.loop = loop
-        self.slot = 0
-        self.steps = steps
-        self.counts: dict[int, int] = {}
+        items = [item for slot in loop.slots for item in slot]
+        self.bits = {id(item): 1 << number for number, item in enumerate(items)}
+        self.required = sum(self.bits[id(item)] for item in loop.required_items)
+        self.places = [_Spot(slot) for slot in range(len(loop.slots) + 1)]
+
+
+class _Spot:
+    """A slot of a loop with the transitions known from it, and the texts known to be clean behind them."""
+
+    __slots__ = ("clean", "slot", "steps")
+
+    def __init__(self, slot: int) -> None:
+        self.slot = slot
+        self.steps: dict[str, _Step] = {}
+        self.clean: dict[str, tuple[_Step, list[str]]] = {}
+
+
+class _Entry:
+    """A loop to enter: its plan, and how it counts in the loop around it."""
+
+    __slots__ = ("bit", "item", "maximum", "plan")
+
+    def __init__(self, item: _Item, bit: int, plan: _Plan | None) -> None:
+        self.item = item
+        self.bit = bit
+        self.maximum = item.maximum
+        self.plan = plan
 
 
 class _Step:
-    """A resolved transition: close `pops` loops, move to `slot` in the loop then open, enter `path`, match `use`."""
+    """A resolved transition: close `pops` loops, go to `spot` of the loop then open, enter `path`, match `use`."""
 
-    __slots__ = ("path", "pops", "slot", "use")
+    __slots__ = ("loop", "path", "pops", "repeats", "spot", "use", "used")
 
-    def __init__(self, pops: int, slot: int, path: tuple[Loop, ...], use: SegmentUse) -> None:
+    def __init__(self, pops: int, spot: _Spot, path: tuple[tuple[_Entry, _Plan], ...], use: _Entry) -> None:
         self.pops = pops
-        self.slot = slot
+        self.spot = spot
         self.path = path
-        self.use = use
+        self.used = use
+        assert isinstance(use.item, SegmentUse)
+        self.use: SegmentUse = use.item
+        self.loop = use.item.loop
+        self.repeats = self.use.id not in _SELDOM_EQUAL and not (
+            self.use.id == "NM1" and self.use.qualifiers & _PATIENTS
+        )
+
+
+class _Frame:
+    """One open loop: which slot was reached, what was seen, and how often what came more than once."""
+
+    __slots__ = ("counts", "plan", "seen", "spot")
+
+    def __init__(self, plan: _Plan) -> None:
+        self.plan = plan
+        self.spot = plan.places[0]
+        self.seen = 0
+        self.counts: dict[int, int] | None = None
 
 
 class GuideMemory:
-    """Transitions found so far for one guide; bounded by the guide, shared by all transactions."""
+    """What walking one guide has taught: bounded by the guide and by the texts kept, shared by all transactions."""
 
     def __init__(self, guide: Guide) -> None:
         self.guide = guide
-        self._steps: dict[tuple[int, int], dict[str, _Step]] = {}
+        self._plans: dict[int, _Plan] = {}
 
-    def steps(self, loop: Loop, slot: int) -> dict[str, _Step]:
-        """The transitions known from a slot of a loop, by segment id and qualifier."""
-        return self._steps.setdefault((id(loop), slot), {})
+    def plan(self, loop: Loop) -> _Plan:
+        """The loop prepared for walking."""
+        found = self._plans.get(id(loop))
+        if found is None:
+            found = self._plans[id(loop)] = _Plan(loop)
+        return found
 
 
 def _matches(use: SegmentUse, segment_id: str, qualifier: str) -> bool:
@@ -66,74 +124,116 @@ class Walker:
     def __init__(self, memory: GuideMemory, out: Collector) -> None:
         self._memory = memory
         self._out = out
-        self._frames = [_Frame(memory.guide.root, memory.steps(memory.guide.root, 0))]
+        self._frames = [_Frame(memory.plan(memory.guide.root))]
         self._lost = False
 
-    def feed(self, text: str, segment: list[str]) -> str:
-        """Take one segment (written with standard delimiters) and return the loop it belongs to, `` when unknown."""
+    def feed(self, text: str, elements: list[str] | None = None) -> tuple[SegmentUse | None, list[str]]:
+        """Take one segment, written with standard delimiters; elements are needed only when splitting it needs care.
+
+        Returns the use the guide makes of it, None when it has no place, and its elements, padded.
+        """
+        known = self._frames[-1].spot.clean.get(text)
+        if known is None:
+            return self._meet(text, text.split("*") if elements is None else elements)
+        step, padded = known
+        self._lost = False
+        self._move(step)
+        self._out.place.loop = step.loop
+        return step.use, padded
+
+    def _meet(self, text: str, segment: list[str]) -> tuple[SegmentUse | None, list[str]]:
+        """A text that is not known in this place: find its transition, judge it, remember it when it is clean."""
         segment_id = segment[0]
         index = discriminator(segment_id)
         qualifier = segment[index].partition(":")[0] if index and index < len(segment) else ""
-        steps = self._frames[-1].steps
+        spot = self._frames[-1].spot
+        padded = segment + PADDING
         key = f"{segment_id}*{qualifier}"
-        step = steps.get(key)
+        step = spot.steps.get(key)
         if step is None:
             step = self._resolve(segment_id, qualifier)
             if step is None:
                 self._unknown(segment_id, qualifier)
-                return ""
-            steps[key] = step
+                return None, padded
+            spot.steps[key] = step
         self._lost = False
         self._move(step)
         use = step.use
-        self._out.place.loop = use.loop
+        out = self._out
+        out.place.loop = use.loop
         if use.pattern.fullmatch(text) is None:
-            diagnose(use, segment, self._out)
-        elif use.relations:
-            relations(use, segment, self._out)
-        return use.loop
+            diagnose(use, segment, out)
+        elif (not use.relations or relations(use, segment, out)) and step.repeats and len(text) <= _KNOWN_CHARS:
+            if len(spot.clean) >= _KNOWN_SEGMENTS:
+                spot.clean.clear()
+            spot.clean[text] = step, padded
+        return use, padded
 
     def _resolve(self, segment_id: str, qualifier: str) -> _Step | None:
         for pops in range(len(self._frames)):
             frame = self._frames[-1 - pops]
-            found = _find_in(frame.loop, frame.slot, segment_id, qualifier)
-            if found is not None and not (not found[1] and found[2] is frame.loop.trigger and frame.loop.id):
-                return _Step(pops, found[0], found[1], found[2])
+            loop = frame.plan.loop
+            found = _find_in(loop, frame.spot.slot, segment_id, qualifier)
+            if found is not None and not (not found[1] and found[2] is loop.trigger and loop.id):
+                return self._step(pops, frame.plan, found)
         return None
+
+    def _step(self, pops: int, plan: _Plan, found: tuple[int, tuple[Loop, ...], SegmentUse]) -> _Step:
+        slot, loops, use = found
+        spot = plan.places[slot]
+        path: list[tuple[_Entry, _Plan]] = []
+        for loop in loops:
+            inner = self._memory.plan(loop)
+            path.append((_Entry(loop, plan.bits[id(loop)], inner), inner))
+            plan = inner
+        return _Step(pops, spot, tuple(path), _Entry(use, plan.bits[id(use)], None))
 
     def _move(self, step: _Step) -> None:
         frames = self._frames
-        for _ in range(step.pops):
-            self._close(frames.pop())
+        if step.pops:
+            for _ in range(step.pops):
+                frame = frames.pop()
+                if frame.seen & frame.plan.required != frame.plan.required:
+                    self._incomplete(frame)
         frame = frames[-1]
-        if frame.slot != step.slot:
-            frame.slot = step.slot
-            frame.steps = self._memory.steps(frame.loop, step.slot)
-        for loop in step.path:
-            self._count(frame, loop)
-            frame = _Frame(loop, self._memory.steps(loop, 0))
+        frame.spot = step.spot
+        for entry, plan in step.path:
+            if frame.seen & entry.bit:
+                self._again(frame, entry)
+            frame.seen |= entry.bit
+            frame = _Frame(plan)
             frames.append(frame)
-        self._count(frame, step.use)
+        used = step.used
+        if frame.seen & used.bit:
+            self._again(frame, used)
+        frame.seen |= used.bit
 
-    def _count(self, frame: _Frame, item: SegmentUse | Loop) -> None:
-        count = frame.counts.get(id(item), 0) + 1
-        frame.counts[id(item)] = count
-        if count == item.maximum + 1:
+    def _again(self, frame: _Frame, entry: _Entry) -> None:
+        """An item comes a second time or more often."""
+        if entry.maximum == UNBOUNDED:
+            return
+        if frame.counts is None:
+            frame.counts = {}
+        count = frame.counts[entry.bit] = frame.counts.get(entry.bit, 1) + 1
+        if count == entry.maximum + 1:
+            item = entry.item
             loop = item if isinstance(item, Loop) else None
+            around = frame.plan.loop.id
             code = "4" if loop is not None else "5"
             what = f"loop {loop.id}" if loop is not None else "this segment"
             message = f"{what} occurs too often"
-            expected = f"at most {item.maximum} in loop {frame.loop.id or 'transaction'}"
+            expected = f"at most {item.maximum} in loop {around or 'transaction'}"
             out = self._out
             rule = f"999.segment.{code}"
-            out.add(rule, message, codes=(f"IK304:{code}",), expected=expected, loop=loop.id if loop else frame.loop.id)
+            out.add(rule, message, codes=(f"IK304:{code}",), expected=expected, loop=loop.id if loop else around)
 
-    def _close(self, frame: _Frame) -> None:
-        for item in frame.loop.required_items:
-            if id(item) not in frame.counts:
-                self._missing(frame.loop, item)
+    def _incomplete(self, frame: _Frame) -> None:
+        """A loop ends without something it must contain."""
+        for item in frame.plan.loop.required_items:
+            if not frame.seen & frame.plan.bits[id(item)]:
+                self._missing(frame.plan.loop, item)
 
-    def _missing(self, parent: Loop, item: SegmentUse | Loop) -> None:
+    def _missing(self, parent: Loop, item: _Item) -> None:
         use = item if isinstance(item, SegmentUse) else item.trigger
         code = "3" if isinstance(item, SegmentUse) else "I7"
         what = f"segment {use.id}" if isinstance(item, SegmentUse) else f"loop {item.id}"
@@ -145,9 +245,9 @@ class Walker:
         self._out.add(rule, message, codes=(f"IK304:{code}",), expected=expected, loop=loop, segment=use.id)
 
     def _unknown(self, segment_id: str, qualifier: str) -> None:
-        if self._lost and segment_id not in ("HL", "CLM", "LX", "CLP", "SVC", "SE"):
+        if self._lost and segment_id not in _RESTARTS:
             return  # What follows an unplaceable loop start belongs to it: one finding is enough.
-        self._lost = segment_id in ("NM1", "N1", "LX", "HL", "SBR", "LIN", "SVD", "TRN", "CLM", "CLP", "SVC")
+        self._lost = segment_id in _LOOP_STARTS
         if segment_id not in self._memory.guide.segment_ids:
             code, message = "1", "a segment the guide does not know"
         elif self._elsewhere(segment_id, qualifier):
@@ -170,7 +270,7 @@ class Walker:
         """The next segments the guide allows here, shortened."""
         names: list[str] = []
         for frame in reversed(self._frames):
-            for slot in frame.loop.slots[frame.slot :]:
+            for slot in frame.plan.loop.slots[frame.spot.slot :]:
                 names += [item.id if isinstance(item, SegmentUse) else item.trigger.id for item in slot]
         return "next one of " + ", ".join(list(dict.fromkeys(names))[:10])
 
@@ -178,4 +278,4 @@ class Walker:
         """Close every loop at the end of the transaction."""
         self._out.place.loop = ""
         while self._frames:
-            self._close(self._frames.pop())
+            self._incomplete(self._frames.pop())
