@@ -134,7 +134,7 @@ class Mutator(ast.NodeTransformer):
             instead: object = not value
         elif isinstance(value, int):
             instead = value + 1
-        elif isinstance(value, str) and value:
+        elif isinstance(value, str) and value and " " not in value:
             instead = value + "?"
         else:
             return node

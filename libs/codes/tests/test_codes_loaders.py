@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from revcycle_codes import CodeSets, CodeState, CodeSystem, Setting
-from revcycle_codes.edit_tables import EditTables, MueTable, PtpTable
+from revcycle_codes.edit_tables import EditTables, MueTable, PtpTable, TableKind
 from revcycle_codes.importer import ImportRequest, compile_import, recognise, store
-from revcycle_codes.loaders import coverage, cpt, hcpcs, icd, lists, mpfs, ncci
+from revcycle_codes.loaders import coverage, cpt, hcpcs, icd, lists, mpfs, ncci, pcs
+from revcycle_codes.loaders.icd import IndexEntry
 from revcycle_codes.loaders.layout import LayoutError, day
 from revcycle_codes.loaders.tabular import code_ranges, read_tabular
 from revcycle_codes.model import CodesError
@@ -266,3 +267,67 @@ def test_diff_impact_and_staleness(code_sets: CodeSets) -> None:
     alerts = {one.system: one for one in staleness(code_sets.releases(), date(2026, 11, 24))}
     assert alerts[cm].needed_from == date(2026, 10, 1)
     assert not any(one.system is cm for one in staleness(code_sets.releases(), date(2026, 9, 30)))
+
+
+REFERENCE_FILES = [
+    ("icd10cm_2025_index.csv.gz", TableKind.INDEX, IndexEntry, 81024),
+    (f"{ORIGINAL}/icd-10-cm-eindex-2025.xml.gz", TableKind.INDEX, IndexEntry, 8064),
+    ("mpfs_gpci_2024-07.csv", TableKind.LOCALITIES, mpfs.Locality, 109),
+    (f"{ORIGINAL}/GPCI2026.csv", TableKind.LOCALITIES, mpfs.Locality, 109),
+    ("carc_rarc_2024-06.csv", TableKind.REASONS, lists.ReasonRow, 1581),
+    ("rbcs_2024.csv.gz", TableKind.CLASSIFICATION, dict, 17033),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "row", "rows"), REFERENCE_FILES)
+def test_reference_tables_are_recognised_stored_and_read_back(
+    shared_codes: Path, tmp_path: Path, name: str, kind: TableKind, row: type, rows: int
+) -> None:
+    imported = compile_import(
+        ImportRequest(
+            files={name: (shared_codes / name).read_bytes()},
+            release="2024-07",
+            valid_from=date(2024, 7, 1),
+            valid_to=None,
+        )
+    )
+    assert (imported.kind, imported.rows) == (kind, rows)
+    store(imported, tmp_path)
+    [table] = EditTables.open(tmp_path).references(kind)
+    assert len(table.rows(row)) == rows
+
+
+PCS = (
+    '<ICD10PCS.tabular><pcsTable><axis pos="1"><label code="0">Surgical</label></axis>'
+    '<axis pos="2"><label code="T">Test System</label></axis><axis pos="3"><label code="1">Test Root</label></axis>'
+    '<pcsRow><axis pos="4"><label code="0">Part A</label><label code="1">Part B</label></axis>'
+    '<axis pos="5"><label code="0">Open</label></axis><axis pos="6"><label code="Z">No Device</label></axis>'
+    '<axis pos="7"><label code="Z">No Qualifier</label></axis></pcsRow></pcsTable></ICD10PCS.tabular>'
+)
+
+
+def test_procedure_tables_are_built_axis_by_axis() -> None:
+    rows = pcs.read_pcs_tables(PCS.encode())
+    assert [row.code for row in rows] == ["0T100ZZ", "0T110ZZ"]
+    assert rows[1].description == "Surgical, Test System, Test Root, Part B, Open, No Device, No Qualifier"
+    assert recognise("tables.xml", PCS.encode()) == "icd10pcs-tables"
+    with pytest.raises(CodesError, match="axis 6 of a pcsRow"):
+        pcs.read_pcs_tables(PCS.replace('pos="6"', 'pos="9"').encode())
+    with pytest.raises(CodesError, match="root element"):
+        pcs.read_pcs_tables(b"<other/>")
+
+
+def test_taxonomy_and_revenue_codes_of_the_operator() -> None:
+    taxonomy = b"Code,Grouping,Classification,Specialization,Definition\n207Q00000X,G,Test Medicine,Sub,d\n"
+    assert [(row.code, row.description) for row in lists.read_taxonomy(taxonomy)] == [
+        ("207Q00000X", "Test Medicine, Sub")
+    ]
+    with pytest.raises(LayoutError, match="Klass"):
+        lists.read_taxonomy(taxonomy.replace(b"Classification", b"Klass"))
+    with pytest.raises(LayoutError, match="row 2"):
+        lists.read_taxonomy(taxonomy.replace(b"207Q00000X", b"207Q"))
+    revenue = b"revenue_code,description\n510,own words\n"
+    assert [(row.code, row.description) for row in lists.read_revenue_codes(revenue, licensed=False)] == [("0510", "")]
+    assert lists.read_revenue_codes(revenue, licensed=True)[0].description == "own words"
+    with pytest.raises(LayoutError, match="revenue_code"):
+        lists.read_revenue_codes(revenue.replace(b"510", b"51x"), licensed=False)

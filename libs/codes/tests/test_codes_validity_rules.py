@@ -17,6 +17,7 @@ from revcycle_codes import (
     Severity,
     check_encounter,
     facts_from_encounter_file,
+    facts_from_record,
     facts_hash,
     has_errors,
 )
@@ -170,3 +171,29 @@ def test_a_repeated_diagnosis_points_to_its_last_place(encounter: Build, code_se
         if one.rule == "DX-00"
     ]
     assert finding.field == "diagnoses[2]"
+
+
+def test_a_claim_is_checked_as_an_encounter_is(code_sets: CodeSets) -> None:
+    """`lines` make it a claim; a line may carry its own date."""
+    claim: dict[str, object] = {
+        "date_of_service": "2026-08-15",
+        "place_of_service": "11",
+        "patient_control_number": "PCN1",
+        "billing_side": "professional",
+        "diagnoses": ["I10"],
+        "patient": {"birth_date": "1970-01-01", "sex": "F", "last_name": "TEST"},
+        "billing_provider": {"npi": "1234567893"},
+        "lines": [
+            {"code": "J1030", "diagnosis_pointers": [1], "units": 1, "date_of_service": "2024-03-31"},
+            {"code": "J1030", "diagnosis_pointers": [1], "units": 1, "line_number": 7},
+        ],
+    }
+    facts = facts_from_record(claim)
+    assert (facts.encounter_number, facts.group_npi, facts.setting) == ("PCN1", "1234567893", Setting.PRACTITIONER)
+    [finding] = check_encounter(facts, code_sets)
+    assert (finding.rule, finding.lines) == ("PX-01", (7,))
+    hospital = facts_from_record(claim | {"billing_side": "institutional"})
+    assert hospital.setting is Setting.OUTPATIENT_HOSPITAL
+    with pytest.raises(FactsError) as refused:
+        facts_from_record(claim | {"lines": [{"code": 5}]})
+    assert refused.value.field == "lines[...].code"

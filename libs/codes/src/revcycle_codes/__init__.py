@@ -8,7 +8,9 @@ from revcycle_codes.facts import (
     LineFacts,
     PatientFacts,
     Setting,
+    facts_from_claim,
     facts_from_encounter_file,
+    facts_from_record,
     facts_hash,
 )
 from revcycle_codes.findings import RULES, Finding, Reason, Rule, Severity, finding_as_dict, has_errors, reasons
@@ -46,7 +48,9 @@ __all__ = [
     "Setting",
     "Severity",
     "check_encounter",
+    "facts_from_claim",
     "facts_from_encounter_file",
+    "facts_from_record",
     "facts_hash",
     "finding_as_dict",
     "has_errors",

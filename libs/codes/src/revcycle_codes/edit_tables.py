@@ -24,6 +24,7 @@ from revcycle_codes.model import CodesError
 from revcycle_codes.table import days
 
 SUFFIX = ".rvt"
+T = TypeVar("T")
 CONTRACTOR_DEFINED = "CCCCC"
 
 
@@ -37,6 +38,11 @@ class TableKind(StrEnum):
     CODE_EDITOR = "mce"
     POA_EXEMPT = "poa-exempt"
     COVERAGE = "coverage"
+    INDEX = "icd10cm-index"
+    LOCALITIES = "gpci"
+    REASONS = "reason-codes"
+    CLASSIFICATION = "rbcs"
+    TAXONOMY = "taxonomy"
 
 
 class TableSpec(Struct, frozen=True, kw_only=True):
@@ -262,8 +268,19 @@ class CoverageTable:
         ]
 
 
-Table = PtpTable | MueTable | AddOnTable | FeeTable | EditorTable | PoaExemptTable | CoverageTable
-T = TypeVar("T")
+class ReferenceTable:
+    """Rows that no edit looks up by key: indexes, localities, reason codes. Decoded when they are asked for."""
+
+    def __init__(self, artefact: Artefact, spec: TableSpec) -> None:
+        self.spec = spec
+        self._artefact = artefact
+
+    def rows(self, kind: type[T]) -> list[T]:
+        """Every row, as `kind`."""
+        return self._artefact.decode("rows", list[kind])  # type: ignore[valid-type]  # the caller names the row's type
+
+
+Table = PtpTable | MueTable | AddOnTable | FeeTable | EditorTable | PoaExemptTable | CoverageTable | ReferenceTable
 
 
 def compile_rows(spec: TableSpec, rows: object) -> bytes:
@@ -290,6 +307,8 @@ def open_table(path: Path) -> Table:
             return PoaExemptTable(spec, artefact.decode("rows", list[str]))
         case TableKind.COVERAGE:
             return CoverageTable(spec, artefact.decode("rows", list[Article]))
+        case TableKind.INDEX | TableKind.LOCALITIES | TableKind.REASONS | TableKind.CLASSIFICATION | TableKind.TAXONOMY:
+            return ReferenceTable(artefact, spec)
 
 
 class EditTables:
@@ -315,6 +334,11 @@ class EditTables:
             if isinstance(table, kind) and spec.in_force(day) and spec.setting in (None, setting):
                 return table
         return None
+
+    def references(self, kind: TableKind) -> list[ReferenceTable]:
+        """The reference tables of a kind, oldest first."""
+        found = [table for table in self._tables if isinstance(table, ReferenceTable) and table.spec.kind is kind]
+        return sorted(found, key=lambda table: table.spec.valid_from)
 
     def unchecked(self, day: date) -> list[TableSpec]:
         """Loaded kinds that no release covers on `day`, the newest of each: silence of their rules is no consent."""

@@ -218,3 +218,82 @@ def facts_from_encounter_file(record: Mapping[str, object]) -> EncounterFacts:
         group_npi=read.facility_npi,
         specialty=rendering.taxonomy,
     )
+
+
+class _ClaimLine(Struct):
+    code: str
+    line_number: int | None = None
+    modifiers: tuple[str, ...] = ()
+    units: int | float = 1
+    diagnosis_pointers: tuple[int, ...] = ()
+    charge_cents: int | None = None
+    date_of_service: date | None = None
+    place_of_service: str | None = None
+    revenue_code: str | None = None
+    national_drug_code: str | None = None
+
+
+class _Claim(Struct):
+    date_of_service: date
+    lines: tuple[_ClaimLine, ...]
+    encounter_number: str = ""
+    patient_control_number: str = ""
+    billing_side: str = "professional"
+    setting: Setting | None = None
+    discharge_date: date | None = None
+    place_of_service: str | None = None
+    bill_type: str | None = None
+    payer_id: str | None = None
+    diagnoses: tuple[str, ...] = ()
+    present_on_admission: tuple[str, ...] = ()
+    patient: _Patient = _Patient()
+    rendering_provider: _Rendering | None = None
+    billing_provider: _Rendering | None = None
+
+
+def facts_from_claim(record: Mapping[str, object]) -> EncounterFacts:
+    """Facts of a claim as `revcycle.claims.ClaimSubmitted.v1` tells it; a line may carry its own date, place, revenue
+    and drug code, and `setting` says what `billing_side` leaves open. Raises FactsError naming the field.
+    """
+    try:
+        claim = msgspec.convert(record, _Claim, strict=True)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        raise FactsError(where.strip("`").removeprefix("$.") or "claim", what, "a claim with lines") from None
+    rendering, billing = claim.rendering_provider or _Rendering(), claim.billing_provider or _Rendering()
+    professional = claim.billing_side == "professional"
+    return EncounterFacts(
+        date_of_service=claim.date_of_service,
+        diagnoses=claim.diagnoses,
+        lines=tuple(
+            LineFacts(
+                line_number=one.line_number or number,
+                code=one.code,
+                modifiers=one.modifiers,
+                units=one.units if isinstance(one.units, int) else Decimal(str(one.units)),
+                diagnosis_pointers=one.diagnosis_pointers,
+                date_of_service=one.date_of_service,
+                place_of_service=one.place_of_service,
+                charge_cents=one.charge_cents,
+                revenue_code=one.revenue_code,
+                national_drug_code=one.national_drug_code,
+            )
+            for number, one in enumerate(claim.lines, start=1)
+        ),
+        place_of_service=claim.place_of_service,
+        encounter_number=claim.encounter_number or claim.patient_control_number,
+        patient=PatientFacts(birth_date=claim.patient.birth_date, sex=claim.patient.sex),
+        setting=claim.setting or (Setting.PRACTITIONER if professional else Setting.OUTPATIENT_HOSPITAL),
+        discharge_date=claim.discharge_date,
+        rendering_provider_npi=rendering.npi,
+        group_npi=billing.npi,
+        specialty=rendering.taxonomy,
+        payer_id=claim.payer_id,
+        bill_type=claim.bill_type,
+        present_on_admission=claim.present_on_admission,
+    )
+
+
+def facts_from_record(record: Mapping[str, object]) -> EncounterFacts:
+    """Facts of an encounter file or, when it has `lines`, of a claim. Raises FactsError."""
+    return facts_from_claim(record) if "lines" in record else facts_from_encounter_file(record)

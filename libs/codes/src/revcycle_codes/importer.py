@@ -10,7 +10,7 @@ from revcycle_codes.artefact import write_atomically
 from revcycle_codes.edit_tables import SUFFIX, TableKind, TableSpec, compile_ptp, compile_rows, require_setting
 from revcycle_codes.facts import Setting
 from revcycle_codes.instructions import encode_instructions
-from revcycle_codes.loaders import coverage, cpt, hcpcs, icd, lists, mpfs, ncci
+from revcycle_codes.loaders import coverage, cpt, hcpcs, icd, lists, mpfs, ncci, pcs
 from revcycle_codes.loaders.layout import text_of
 from revcycle_codes.loaders.tabular import read_tabular, tabular_rows
 from revcycle_codes.model import CodesError, CodeSystem, LicenceClass
@@ -48,6 +48,16 @@ class Imported(Struct, frozen=True, kw_only=True):
 # The beginning of a file (in the first 8 KiB) and the kind it tells of; order matters.
 _MARKS: tuple[tuple[str, str], ...] = (
     ("<ICD10CM.tabular", "icd10cm-tabular"),
+    ("<ICD10CM.index", TableKind.INDEX),
+    ("RowID,Letter,Level,Term", TableKind.INDEX),
+    ("RowID,Level,Term", TableKind.INDEX),
+    ("<ICD10PCS.tabular", "icd10pcs-tables"),
+    ("mac,state,locality", TableKind.LOCALITIES),
+    ("Medicare Administrative Contractor (MAC)", TableKind.LOCALITIES),
+    ("list,code,start_date", TableKind.REASONS),
+    ("code,category,subcategory,family", TableKind.CLASSIFICATION),
+    ("Code,Grouping,Classification", TableKind.TAXONOMY),
+    ("revenue_code,description", "revenue-codes"),
     ("HCPC,SEQNUM,RECID", "hcpcs-anweb"),
     ("code,short_description,long_description,pricing", "hcpcs-table"),
     ("modifier,description,category", "modifier-table"),
@@ -130,6 +140,16 @@ _CODE_LISTS: dict[
         lambda file, _: (hcpcs.read_modifier_table(file), {}),
         LicenceClass.PUBLIC_DOMAIN,
     ),
+    "icd10pcs-tables": (
+        CodeSystem.ICD10PCS,
+        lambda file, _: (pcs.read_pcs_tables(file), {}),
+        LicenceClass.PUBLIC_DOMAIN,
+    ),
+    "revenue-codes": (
+        CodeSystem.REVENUE_CODE,
+        lambda file, licensed: (lists.read_revenue_codes(file, licensed=licensed), {}),
+        LicenceClass.SITE_LICENSED,
+    ),
     "places": (CodeSystem.PLACE_OF_SERVICE, lambda file, _: (lists.read_places(file), {}), LicenceClass.PUBLIC_DOMAIN),
     "cpt": (
         CodeSystem.CPT,
@@ -179,22 +199,29 @@ def _import_table(request: ImportRequest, kind: TableKind, content: bytes) -> Im
             raise CodesError("ncci-ptp: the files hold no pair that was ever in force")
         compiled = compile_ptp(spec, columns)
         return Imported(kind=kind, name=name, content=compiled, rows=columns.read, rejected=tuple(columns.rejected))
-    rows: Sequence[object]
-    match kind:
-        case TableKind.MUE:
-            rows = ncci.read_mue(content)
-        case TableKind.ADD_ON:
-            rows = ncci.read_add_on(content)
-        case TableKind.FEES:
-            published = "HCPCS,MOD,DESCRIPTION" in text_of(content)[:_SAMPLE]
-            rows = mpfs.read_pprrvu(content) if published else mpfs.read_fee_table(content)
-        case TableKind.CODE_EDITOR:
-            rows = lists.read_mce(content)
-        case TableKind.POA_EXEMPT:
-            rows = lists.read_poa_exempt(content)
-        case TableKind.COVERAGE:
-            rows = coverage.read_coverage(dict(request.files))
+    rows = _ROWS[kind](request, content)
     return Imported(kind=kind, name=name, content=compile_rows(spec, rows), rows=len(rows))
+
+
+def _fees(_: ImportRequest, content: bytes) -> Sequence[object]:
+    published = "HCPCS,MOD,DESCRIPTION" in text_of(content)[:_SAMPLE]
+    return mpfs.read_pprrvu(content) if published else mpfs.read_fee_table(content)
+
+
+_ROWS: dict[TableKind, Callable[[ImportRequest, bytes], Sequence[object]]] = {
+    TableKind.MUE: lambda _, file: ncci.read_mue(file),
+    TableKind.ADD_ON: lambda _, file: ncci.read_add_on(file),
+    TableKind.FEES: _fees,
+    TableKind.CODE_EDITOR: lambda _, file: lists.read_mce(file),
+    TableKind.POA_EXEMPT: lambda _, file: lists.read_poa_exempt(file),
+    TableKind.COVERAGE: lambda request, _: coverage.read_coverage(dict(request.files)),
+    TableKind.INDEX: lambda request, _: [entry for file in request.files.values() for entry in icd.read_index(file)],
+    TableKind.LOCALITIES: lambda _, file: mpfs.read_gpci(file),
+    TableKind.REASONS: lambda _, file: lists.read_reasons(file),
+    TableKind.CLASSIFICATION: lambda _, file: lists.read_plain("RBCS table", file, lists.RBCS_HEADER),
+    TableKind.TAXONOMY: lambda _, file: lists.read_taxonomy(file),
+}
+"""How the rows of every kind but the pairs are read."""
 
 
 def store(imported: Imported, folder: Path) -> Path:

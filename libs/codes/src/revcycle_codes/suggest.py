@@ -4,6 +4,7 @@ Problem headings of the assessment are the main queries; complaint, history and 
 Negated, family, historical and uncertain statements never yield a code; uncertain ones may yield a draft query.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -15,6 +16,7 @@ from revcycle_codes.model import CodesError, CodeSystem, display
 from revcycle_codes.seed import bundled_tabular
 from revcycle_codes.store import CodeSets
 from revcycle_codes.suggestion.aliases import ALIASES
+from revcycle_codes.suggestion.external import external_causes
 from revcycle_codes.suggestion.notes import (
     Assertion,
     Problem,
@@ -25,13 +27,14 @@ from revcycle_codes.suggestion.notes import (
     clauses,
     heading_parts,
     is_status,
+    is_uncertain,
     problems,
     sections,
 )
 from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
 from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
 from revcycle_codes.suggestion.refine import combine, explained_symptoms, refine
-from revcycle_codes.suggestion.terms import spans, words
+from revcycle_codes.suggestion.terms import LIGHT, spans, words
 from revcycle_codes.table import CodeTable
 
 MAX_SUGGESTIONS = 20
@@ -42,6 +45,11 @@ _RANK_DECAY = 0.8
 _WHOLE_HEADING = 0.9
 _GOOD_PART = 0.75
 _PROSE_SCORE = 0.65
+_EXTERNAL_SCORE = 0.5
+_PLAIN_SCORE = 0.6
+_INDEX = "alphabetic index"
+_INDEX_WEIGHT = 0.93
+_STATED = re.compile(r"\b[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}\b|(?<=\()[A-TV-Z]\d[0-9A-Z](?=\))")
 _COVERAGE = 0.7
 _NARRATIVE = {
     SectionKind.ASSESSMENT: 0.55,
@@ -50,6 +58,12 @@ _NARRATIVE = {
     SectionKind.PAST: 0.3,
 }
 _BODY_CHARACTERS = 600
+_AFTER_SURGERY = "Z98890"
+_SURGERY = re.compile(
+    r"(ectomy|otomy|ostomy|plasty|rrhaphy)\b|\b(repair|surgery|replacement|reconstruction|release|fusion|excision|removal"
+    r"|arthroscopy|fixation|orif|reduction|graft|implant)\b",
+    re.IGNORECASE,
+)
 
 
 class Suggestion(Struct, frozen=True, kw_only=True):
@@ -93,7 +107,10 @@ class Suggester:
         self._table = table
         self._index = PhraseIndex(phrases)
         for phrase in sorted(self._index.phrases, key=lambda one: -one.weight):
-            self._index.add_exact(phrase, phrase.path[-1])
+            if phrase.path[0] != _INDEX:
+                self._index.add_exact(phrase, phrase.path[-1])
+            elif len(phrase.stems - LIGHT) > 1:  # a single index word ("education") says too little in running text
+                self._index.add_exact(phrase, " ".join(phrase.path[1:]))
         total = sum((priors or {}).values())
         self._priors = {code.replace(".", ""): count / total for code, count in (priors or {}).items()}
         self._search = lru_cache(maxsize=4096)(self._index.search)
@@ -133,12 +150,15 @@ class Suggester:
         )
         for part in parts:
             if part.kind is SectionKind.ASSESSMENT:
+                found.extend(self._stated_codes(text, part))
                 for problem in problems(text, part):
                     found.extend(self._from_problem(text, problem, surroundings, queries))
             if part.kind in _NARRATIVE:
                 found.extend(self._from_narrative(text, part))
         if not any(one.leading and one.score >= HIGHLIGHT_SCORE for one in found):
             _promote_prose(found, parts)
+        if any(one.leading and one.key[0] in "ST" for one in found):
+            found.extend(self._external_causes(text, parts))
         return SuggestionResult(suggestions=tuple(self._ranked(found)), queries=tuple(queries))
 
     def search(self, typed: str, limit: int) -> list[tuple[str, str]]:
@@ -154,7 +174,7 @@ class Suggester:
     ) -> Iterator[_Candidate]:
         heading = text[problem.start : problem.end]
         certain = certain_part(heading)
-        if certain < len(heading):
+        if certain < len(heading) and is_uncertain(heading):
             draft = draft_query(text, problem.start, problem.end)
             if not lint_query(draft):
                 queries.append(draft)
@@ -162,6 +182,26 @@ class Suggester:
         body = text[problem.end : min(problem.body_end, problem.end + _BODY_CHARACTERS)]
         for span in self._queries(text, problem.start, end, body):
             yield from self._candidates(text, span, body, surroundings)
+
+    def _stated_codes(self, text: str, part: Section) -> Iterator[_Candidate]:
+        """Codes that the note itself gives beside its words: "Hypertension (I10)"."""
+        for match in _STATED.finditer(text, part.start, part.end):
+            key = match[0].replace(".", "")
+            clause = next(clauses(text, max(part.start, match.start() - 80), match.end()), None)
+            rows = self._table.rows(key)
+            if rows and rows[0].billable and clause is not None and key[0] not in "VWXY":
+                line = text.rfind("\n", part.start, match.start()) + 1 or part.start
+                if certain_part(text[line : match.start()]) == match.start() - line:
+                    yield _Candidate(key, 1.0, match.span(), ("code in the note", match[0]), ("stated-code",), True)
+
+    def _external_causes(self, text: str, parts: Sequence[Section]) -> Iterator[_Candidate]:
+        told = (SectionKind.COMPLAINT, SectionKind.HISTORY, SectionKind.ASSESSMENT)
+        for part in parts:
+            if part.kind in told:
+                for key, span, kind in external_causes(text, part.start, part.end):
+                    for row in self._table.rows(key):
+                        path = ("external cause", kind, text[slice(*span)])
+                        yield _Candidate(row.code, _EXTERNAL_SCORE, span, path, ("external-cause",))
 
     def _queries(self, text: str, start: int, end: int, body: str) -> list[tuple[int, int]]:
         """The heading as a whole, or its parts when each of them names something better."""
@@ -185,7 +225,7 @@ class Suggester:
         seen: set[str] = set()
         rank = 0
         for match in self._search(tuple(words(heading)), frozenset(words(body)), _PER_PROBLEM):
-            if status and not match.phrase.code.startswith("Z"):
+            if status and not match.phrase.code.startswith(("Z", "I252")):
                 continue
             for key, rules in refine(self._table, match.phrase.code, (heading, body, surroundings)):
                 if key not in seen:
@@ -195,6 +235,8 @@ class Suggester:
                         key, score, span, match.phrase.path, rules, rank == 0 and match.coverage >= _COVERAGE
                     )
             rank += 1
+        if status and _SURGERY.search(heading) and not any(key.startswith("Z") for key in seen):
+            yield _Candidate(_AFTER_SURGERY, _PROSE_SCORE, span, ("status", heading), ("surgery-status",), leading=True)
 
     def _from_narrative(self, text: str, part: Section) -> Iterator[_Candidate]:
         """Phrases that stand word by word in a clause and are meant as present."""
@@ -212,7 +254,7 @@ class Suggester:
         at = 0
         while at < len(tokens):
             for size in range(min(self._index.longest, len(tokens) - at, 6), 0, -1):
-                phrase = self._index.exact.get(tuple(token for token, _, _ in tokens[at : at + size]))
+                phrase = self._index.exact.get(tuple(sorted(token for token, _, _ in tokens[at : at + size])))
                 if phrase is not None:
                     yield phrase, (tokens[at][1], tokens[at + size - 1][2])
                     at += size - 1
@@ -228,6 +270,8 @@ class Suggester:
         leading = [key for key, one in best.items() if one.leading and one.score >= HIGHLIGHT_SCORE]
         for key, (instead, rule) in combine(leading).items():
             one = best.pop(key)
+            # The plain code stays in the list, below: the link is presumed, not stated.
+            best[key] = _Candidate(key, _PLAIN_SCORE, one.span, one.path, one.rules)
             one.key, one.rules = instead, (*one.rules, rule)
             best[instead] = one
         explained = explained_symptoms(leading)
@@ -254,10 +298,14 @@ class Suggester:
 
 
 def _promote_prose(found: list[_Candidate], parts: list[Section]) -> None:
-    """An assessment in prose has no headings: what it states as present leads then."""
+    """An assessment in prose has no headings: what it states as present leads then; without any assessment, what the
+    history states does.
+    """
+    assessed = any(part.kind is SectionKind.ASSESSMENT for part in parts)
+    kind = SectionKind.ASSESSMENT if assessed else SectionKind.HISTORY
     for one in found:
-        stated = any(part.kind is SectionKind.ASSESSMENT and part.start <= one.span[0] < part.end for part in parts)
-        if one.prose and stated:
+        stated = any(part.kind is kind and part.start <= one.span[0] < part.end for part in parts)
+        if one.prose and stated and (one.path[0] == "name in use" or len(words(one.path[-1])) > 1):
             one.leading, one.score = True, max(one.score, _PROSE_SCORE)
 
 
@@ -266,7 +314,7 @@ def _index_phrases(entries: Sequence[IndexEntry]) -> Iterator[Phrase]:
         code = entry.codes[0].replace(".", "").rstrip("-") if len(entry.codes) == 1 else ""
         if code:
             stems = frozenset(word for term in entry.path for word in words(term.split(",")[0]))
-            yield Phrase(code, entry.path, stems, 0.95)
+            yield Phrase(code, (_INDEX, *entry.path), stems, _INDEX_WEIGHT)
 
 
 def suggestion_record(note_id: str, result: SuggestionResult) -> dict[str, object]:

@@ -111,6 +111,12 @@ def _split(modifiers: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in inner if part.strip())
 
 
+def read_index(content: bytes) -> list[IndexEntry]:
+    """An index in either layout, packed or not. Raises CodesError."""
+    xml = text_of(content).lstrip("\ufeff \r\n").startswith("<")
+    return read_index_xml(content) if xml else read_index_csv(content)
+
+
 def read_index_xml(content: bytes) -> list[IndexEntry]:
     """An index as published: `ICD10CM.index/letter/mainTerm/term…` with `title/nemod`, `code` or `cell[@col]`."""
     if content.startswith(b"\x1f\x8b"):

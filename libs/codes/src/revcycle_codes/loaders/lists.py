@@ -4,10 +4,11 @@ from datetime import date, timedelta
 
 from msgspec import Struct
 
-from revcycle_codes.loaders.layout import LayoutError, day, records, rows_of, text_of
+from revcycle_codes.loaders.layout import LayoutError, day, records, require_header, rows_of, text_of
 from revcycle_codes.table import BILLABLE, FACILITY, CodeRow
 
 _MCE_COLUMNS = 8
+_TAXONOMY_LENGTH = 10
 MCE_HEADER = (
     "MCE_Version",
     "ICD_Version",
@@ -133,6 +134,42 @@ def read_reasons(content: bytes) -> list[ReasonRow]:
             )
         )
     return rows
+
+
+TAXONOMY_HEADER = ("Code", "Grouping", "Classification", "Specialization")
+REVENUE_HEADER = ("revenue_code", "description")
+
+
+def read_taxonomy(content: bytes) -> list[CodeRow]:
+    """The provider taxonomy as its maintainer publishes it (CSV): ten-character codes; more columns may follow.
+
+    The texts are its classification and specialization. Raises LayoutError.
+    """
+    rows = list(rows_of(text_of(content)))
+    require_header("taxonomy", rows[0][: len(TAXONOMY_HEADER)] if rows else [], TAXONOMY_HEADER)
+    found = []
+    for number, row in enumerate(rows[1:], start=2):
+        if not row or not row[0].strip():
+            continue
+        if len(row[0].strip()) != _TAXONOMY_LENGTH or len(row) < len(TAXONOMY_HEADER):
+            raise LayoutError("taxonomy", "Code", f"of row {number} has not ten characters")
+        found.append(CodeRow(row[0].strip(), ", ".join(part for part in (row[2].strip(), row[3].strip()) if part)))
+    return found
+
+
+def read_revenue_codes(content: bytes, *, licensed: bool) -> list[CodeRow]:
+    """The operator's own list of revenue codes (`revenue_code, description`). Their texts belong to the committee that
+    maintains them: without a licence only the numbers are kept. Raises LayoutError.
+    """
+    found = []
+    for record in records("revenue codes", text_of(content), REVENUE_HEADER):
+        code = record["revenue_code"].strip().rjust(4, "0")
+        if len(code) != 4 or not code.isdigit():
+            raise LayoutError(
+                "revenue codes", "revenue_code", f"holds {record['revenue_code'][:10]!r}; expected digits"
+            )
+        found.append(CodeRow(code, record["description"].strip() if licensed else ""))
+    return found
 
 
 def read_plain(what: str, content: bytes, header: tuple[str, ...]) -> list[dict[str, str]]:

@@ -92,11 +92,13 @@ def decision_level(seen: EvaluationFacts) -> int:
 )
 def visit_level(context: Context) -> Iterator[Finding]:
     """The billed level is the higher of decision making (EM-02, two of three elements) and total time on the date,
-    which must be met; visits without minutes in the installation's list (emergency) never go by time.
+    which must be met; visits without minutes in the installation's list (emergency) never go by time. A prolonged
+    service (list prolonged-services) stands only beside a visit of the family's highest level that time supports.
     """
     seen = context.facts.evaluation
     if seen is None:
         return
+    yield from _prolonged(context, seen.total_minutes or 0)
     for index, line in enumerate(context.facts.lines):
         visit = context.visit(line)
         if visit is None:
@@ -124,6 +126,30 @@ def visit_level(context: Context) -> Iterator[Finding]:
             row=f"problems {problem_level(seen)}, data {data_level(seen)}, risk {risk_level(seen)}, minutes {minutes}",
             override="the elements of the note that support the level" if over else None,
         )
+
+
+def _prolonged(context: Context, minutes: int) -> Iterator[Finding]:
+    visits = [visit for line in context.facts.lines if (visit := context.visit(line))]
+    family = context.switches.visits.values()
+    tops = {
+        one.code
+        for one in visits
+        if one.minutes
+        and minutes >= one.minutes
+        and one.level == max(v.level for v in family if v.family == one.family)
+    }
+    for index, line in enumerate(context.facts.lines):
+        if context.switches.listed("prolonged-services", line.code, context.line_day(line)) and not tops:
+            yield found(
+                "EM-01",
+                WARNING,
+                f"prolonged service {line.code} without a visit at the highest level by time",
+                "the highest level of the family, reached by time, or no prolonged service",
+                lines=(line.line_number,),
+                codes=(line.code,),
+                field=f"services[{index}].code",
+                override="the time that the note documents",
+            )
 
 
 @rule(

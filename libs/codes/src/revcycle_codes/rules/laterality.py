@@ -13,6 +13,8 @@ from revcycle_codes.model import CodeState
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 _SIDES = re.compile(r"\b(right|left|bilateral|unspecified)\b")
+_SIDED_ORGAN = re.compile(r"\* (?:eye|ear)s?\b")
+_PLURAL = re.compile(r"(?<=\w{3})s\b")
 _MODIFIER_SIDE = {"RT": "right", "LT": "left"}
 _OPPOSITE = {"right": "left", "left": "right"}
 _FULL = 7
@@ -66,7 +68,9 @@ def seventh_character(context: Context) -> Iterator[Finding]:
 
 @lru_cache(maxsize=8192)
 def side_of(description: str) -> tuple[str, str] | None:
-    """A description's side and the description without it, or None: `("right", "pain in * knee")`."""
+    """A description's side and the description without it, or None: `("right", "pain in * knee")`. The codes of one
+    condition have one remainder: "bilateral" stands alone where the others say "right eye", and plurals are cut.
+    """
     text = description.lower()
     matches = list(_SIDES.finditer(text))
     sides = [match for match in matches if match[1] != "unspecified"]
@@ -74,7 +78,7 @@ def side_of(description: str) -> tuple[str, str] | None:
     if chosen is None:
         return None
     stem = " ".join((text[: chosen.start()] + "*" + text[chosen.end() :]).split())
-    return chosen[1], stem
+    return chosen[1], _PLURAL.sub("", _SIDED_ORGAN.sub("*", stem))
 
 
 @rule(

@@ -228,7 +228,8 @@ _FAMILY_PLACES = {
 )
 def place_and_visit(context: Context) -> Iterator[Finding]:
     """A visit's family fits the place: emergency visits in 23, inpatient visits in a facility with beds, office visits
-    in offices, clinics or by telehealth.
+    in offices, clinics or by telehealth. Which codes belong to a family is the installation's list; the telehealth
+    modifiers are not looked at.
     """
     for index, line in enumerate(context.facts.lines):
         visit, place = context.visit(line), line.place_of_service or context.facts.place_of_service
@@ -257,7 +258,8 @@ def place_and_visit(context: Context) -> Iterator[Finding]:
 def companion_modifiers(context: Context) -> Iterator[Finding]:
     """A single-dose drug says what was discarded (JW) or that nothing was (JZ); a waived test carries QW; a drug line
     its national drug code where the payer asks for it. Notice modifiers do not contradict: GZ with GA, GX, GY or KX,
-    and GY with GA or KX.
+    and GY with GA or KX. Which drugs and tests are concerned are the installation's lists; the discarded units are not
+    compared with the package.
     """
     facts = context.facts
     wants_ndc = context.switches.value("drug-codes-required", facts.date_of_service, facts.payer_id)
@@ -315,11 +317,14 @@ def companion_modifiers(context: Context) -> Iterator[Finding]:
 )
 def institutional_lines(context: Context) -> Iterator[Finding]:
     """A line of an institutional claim has a four-digit revenue code; outpatient claims hold no inpatient-only service,
-    and a visit beside a significant procedure carries 25.
+    and a visit beside a significant procedure carries 25. A type of bill, where one is given, fits the setting: 11x or
+    12x for a stay, 13x, 14x, 7xx, 83x or 85x for outpatients. Of the editor's other edits, 6 is PX-01, 20 and 40 are
+    PX-02 and 22 is PX-11; those that need its own tables (payment status, partial hospitalisation, …) are not covered.
     """
     facts = context.facts
     if facts.setting not in (Setting.OUTPATIENT_HOSPITAL, Setting.INPATIENT):
         return
+    yield from _bill_type(context)
     outpatient = facts.setting is Setting.OUTPATIENT_HOSPITAL
     day = facts.date_of_service
     significant = any(context.switches.listed("significant-procedures", line.code, day) for line in facts.lines)
@@ -342,3 +347,28 @@ def institutional_lines(context: Context) -> Iterator[Finding]:
                 codes=(line.code,),
                 field=f"services[{index}].{field}",
             )
+
+
+_BILL_TYPES = {
+    Setting.INPATIENT: ("11", "12"),
+    Setting.OUTPATIENT_HOSPITAL: ("13", "14", "71", "72", "73", "74", "75", "76", "77", "78", "83", "85"),
+}
+
+
+def _bill_type(context: Context) -> Iterator[Finding]:
+    """The type of bill without its leading zero begins with facility and classification; the last digit is the
+    frequency.
+    """
+    given, allowed = context.facts.bill_type, _BILL_TYPES[context.facts.setting]
+    if given is None:
+        return
+    digits = given.removeprefix("0")
+    if len(digits) != 3 or not digits.isalnum() or not digits.startswith(allowed):
+        yield found(
+            "PX-16",
+            ERROR,
+            f"type of bill {given} does not fit the setting {context.facts.setting}",
+            f"one that begins with {', '.join(allowed)}",
+            codes=(given,),
+            field="bill_type",
+        )

@@ -246,7 +246,9 @@ def several_procedures(context: Context) -> Iterator[Finding]:
     needs="visit codes, history",
 )
 def new_patient(context: Context) -> Iterator[Finding]:
-    """A new-patient visit has no face-to-face service by the same group and specialty in the three years before."""
+    """A new-patient visit has no face-to-face service by the same group and specialty in the three years before. The
+    history is what the caller gives; a specialty is compared as text, so subspecialties differ.
+    """
     for index, line in enumerate(context.facts.lines):
         visit = context.visit(line)
         if visit is None or not visit.new_patient:

@@ -395,7 +395,7 @@ ALIASES: dict[str, str] = {
     "history of myocardial infarction": "I25.2",
     "status post lumbar fusion": "Z98.1", "status post spinal fusion": "Z98.1",
     "status post tubal ligation": "Z98.51",
-    "status post vasectomy": "Z98.52", "history of fall": "Z91.81", "status post amputation": "Z89.9",
+    "status post vasectomy": "Z98.52", "status post amputation": "Z89.9",
     "penicillin allergy": "Z88.0", "dependence on oxygen": "Z99.81", "dialysis": "Z99.2", "ostomy": "Z93.9",
     "colostomy": "Z93.3", "hearing aid": "Z97.4", "palliative care": "Z51.5", "do not resuscitate": "Z66",
     "chemotherapy": "Z51.11", "night sweat": "R61", "generalized weakness": "R53.1", "malaise": "R53.81",
@@ -403,4 +403,7 @@ ALIASES: dict[str, str] = {
     "abnormal labs": "R79.9", "abnormal laboratory findings": "R79.9", "swelling": "R60.9",
     "dehydration with vomiting": "E86.0", "electrolyte imbalance": "E87.8", "hypernatremia": "E87.0",
     "acidosis": "E87.20",
+    "finger contusion": "S60.00XA", "index finger contusion": "S60.029A", "middle finger contusion": "S60.039A",
+    "ring finger contusion": "S60.049A", "little finger contusion": "S60.059A", "thumb contusion": "S60.019A",
+    "medial meniscus sprain": "S83.249A", "lateral meniscus sprain": "S83.289A", "meniscus sprain": "S83.209A",
 }

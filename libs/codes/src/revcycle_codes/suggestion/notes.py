@@ -23,21 +23,38 @@ _HEADINGS: tuple[tuple[re.Pattern[str], SectionKind], ...] = tuple(
     for pattern, kind in (
         (r"family (medical )?history|fh|fhx", SectionKind.FAMILY),
         (
-            r"assessment.*|impression.*|a/?p|a&p|plan.*|diagnos[ie]s|problem list|problems addressed",
+            r"assessment.*|impression.*|a/?p|a ?& ?p|a|p|plan.*|conclusions?|medical decision making|mdm"
+            r"|(final |discharge |working |visit |primary |secondary )?(diagnos[ie]s|dx)( list)?"
+            r"|(active )?problem list|(active )?problems( addressed)?",
             SectionKind.ASSESSMENT,
         ),
-        (r"chief complaint|cc|reason for visit|presenting complaint", SectionKind.COMPLAINT),
-        (r"history of (the )?present(ing)? illness|hpi|subjective|interval history|history", SectionKind.HISTORY),
-        (r"(past )?(medical|surgical|social)? ?history|pmh|psh|past history|birth history", SectionKind.PAST),
+        (
+            r"chief complaints?|cc|c/c|reason for (the )?(visit|consultation)|presenting complaint",
+            SectionKind.COMPLAINT,
+        ),
+        (
+            r"history of (the )?present(ing)? illness|hpi|subjective|s|interval (history|events)|history"
+            r"|present illness",
+            SectionKind.HISTORY,
+        ),
+        (
+            r"(past )?(medical|surgical|social|medical and surgical)? ?history|pmhx?|pshx?|shx?|past history"
+            r"|birth history",
+            SectionKind.PAST,
+        ),
         (
             r"review of systems|ros|physical exam(ination)?|exam|vitals.*|results|laboratory.*|labs|imaging|objective"
-            r"|(current )?medications|allergies|instructions|procedures?|patient education.*|follow.?up",
+            r"|o|data( reviewed)?|(current )?medications|allergies|instructions|procedures?|patient education.*"
+            r"|follow.?up",
             SectionKind.FINDINGS,
         ),
     )
 )
 _LINE = re.compile(r"[^\n]+")
-_BULLET = re.compile(r"^\s*(?:[-•*–·]|\(?\d{1,2}[.)]|#)\s*")
+_BULLET = re.compile(
+    r"^\s*(?:(?:problem|diagnosis|dx|issue)\s*#?\s*\d{0,2}\s*[:.)-]|[-•*–·]|#?\(?\d{1,2}[.):]|#)\s*",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(
     r"^(medical reasoning|reasoning|additional testing|medical treatment|treatment|patient education"
     r"|specialist referrals?|patient agreements?|instructions?|follow.?up|plan|counseling|referrals?|medications?"
@@ -49,7 +66,17 @@ _VERB = re.compile(
     r"|reviewed|advised|prescribed|start|started|increase|return|denies|presents|should|can|take|obtain|refer)\b",
     re.IGNORECASE,
 )
-_HEADING_WORDS, _PROBLEM_WORDS = 6, 14
+# "1. Hypertension. Stable. 2. Diabetes": a number before a capital begins the next problem of a line.
+_INLINE_NUMBER = re.compile(r"(?<=[.;,)\w])\s+\(?#?\d{1,2}[.)]\s+(?=[A-Z])")
+_HEAD_END = re.compile(r"[.:](?:\s|$)|\s+(?:[-–—]{1,2}|->)\s+")
+_REGARDING = re.compile(
+    r"(?:regarding|concerning|with regards? to|in regards? to|in terms of|as for|as far as|with respect to|for)\s+"
+    r"(?:(?:the patient's|his|her|their|the|your)\s+)?(?P<what>[A-Za-z0-9][^,.;:\n]{2,60}?)"
+    r"(?=,|\s+(?:goes|is concerned)\b)",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[^\s.;][^.;\n]*")
+_HEADING_WORDS, _PROBLEM_WORDS, _FURTHER_WORDS = 6, 14, 7
 
 
 class Section(Struct, frozen=True):
@@ -93,20 +120,42 @@ def sections(text: str) -> list[Section]:
     return [section for section in found if text[section.start : section.end].strip()]
 
 
+def _items(text: str, section: Section) -> Iterator[tuple[int, int]]:
+    """Lines of a section; a line that enumerates several problems is several items."""
+    for line in _LINE.finditer(text, section.start, section.end):
+        starts = [
+            line.start(),
+            *(match.start() + 1 for match in _INLINE_NUMBER.finditer(text, line.start(), line.end())),
+        ]
+        yield from zip(starts, [*starts[1:], line.end()], strict=True)
+
+
+def _further(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Problems after the first on one line: "Hypertension, controlled. Type 2 diabetes, stable." """
+    for match in _SENTENCE.finditer(text, start, end):
+        head = _HEAD_END.split(match[0], maxsplit=1)[0].strip()
+        if head[:1].isupper() and len(head.split()) <= _FURTHER_WORDS and not _VERB.search(head):
+            yield match.start(), match.start() + len(head)
+
+
 def problems(text: str, section: Section) -> list[Problem]:
     """Problem headings of an assessment: short lines without a verb that are no label."""
     heads: list[tuple[int, int]] = []
-    for line in _LINE.finditer(text, section.start, section.end):
-        bullet = _BULLET.match(line[0])
-        start = line.start() + (bullet.end() if bullet else 0)
-        content = text[start : line.end()].strip()
-        start += len(text[start : line.end()]) - len(text[start : line.end()].lstrip())
+    for start, end in _items(text, section):
+        bullet = _BULLET.match(text[start:end])
+        start += bullet.end() if bullet else 0
+        content = text[start:end].strip()
+        start += len(text[start:end]) - len(text[start:end].lstrip())
         if not content or _LABEL.match(content):
             continue
-        head = re.split(r"[.:](?:\s|$)", content, maxsplit=1)[0]
+        if regard := _REGARDING.match(content):
+            heads.append((start + regard.start("what"), start + regard.end("what")))
+            continue
+        head = _HEAD_END.split(content, maxsplit=1)[0]
         short = len(head.split()) <= _PROBLEM_WORDS and not _VERB.search(head)
         if short and any(character.isalpha() for character in head):
             heads.append((start, start + len(head)))
+            heads.extend(_further(text, start + len(head), end))
     ends = [*(start for start, _ in heads[1:]), section.end]
     return [Problem(start, end, body) for (start, end), body in zip(heads, ends, strict=False)]
 
@@ -140,7 +189,14 @@ _UNCERTAIN = re.compile(
     re.IGNORECASE,
 )
 _HISTORICAL = re.compile(
-    r"\b(history of|hx of|h/o|prior|previous(ly)?|past|remote|in childhood|years ago|status post|s/p)\b", re.IGNORECASE
+    r"\b(history of|hx of|h/o|prior|previous(ly)?|past|remote|in childhood|years ago|status post|s/p|used to (have|get)"
+    r"|was treated for|been treated for|hospitali[sz]ed for|childhood|recovered from)\b",
+    re.IGNORECASE,
+)
+_AFTER_HISTORICAL = re.compile(
+    r"\b(years? ago|last year|in childhood|as a (child|teenager|kid)|in the past|resolved|cured|in remission"
+    r"|in (19|20)\d\d)\b",
+    re.IGNORECASE,
 )
 # A list of what the patient has, in the usual words of an opening sentence: not a statement about the past.
 _CURRENT_LIST = re.compile(r"\bpast medical history (is )?(significant for|notable for|includes)\b", re.IGNORECASE)
@@ -176,14 +232,17 @@ def assertion(text: str, clause: tuple[int, int], span: tuple[int, int]) -> Asse
         return Assertion.NEGATED
     if _UNCERTAIN.search(before) or _AFTER_UNCERTAIN.match(after):
         return Assertion.UNCERTAIN
-    return Assertion.HISTORICAL if _HISTORICAL.search(_CURRENT_LIST.sub("", before)) else Assertion.PRESENT
+    past = _HISTORICAL.search(_CURRENT_LIST.sub("", before)) or _AFTER_HISTORICAL.search(after)
+    return Assertion.HISTORICAL if past else Assertion.PRESENT
 
 
 _SEPARATOR = re.compile(r"[,;(]|\band\b|\bor\b|\bwith\b", re.IGNORECASE)
 _CONTENT = re.compile(r"[A-Za-z]{3,}")
 _BOTH_SIDES = re.compile(r"versus|vs|\?", re.IGNORECASE)
 _STATUS = re.compile(
-    r"^\W*(history of|hx of|h/o|status post|s/p|post[- ]?op\w*|prior|previous|remote)\b", re.IGNORECASE
+    r"^\W*(?:(?:\d+|an?|one|two|three|four|five|six|eight|ten|several) (?:days?|weeks?|months?|years?) )?"
+    r"(history of|hx of|h/o|status post|s/p|post[- ]?op\w*|prior|previous|remote)\b",
+    re.IGNORECASE,
 )
 
 
@@ -206,16 +265,45 @@ def certain_part(text: str) -> int:
     return separators[-1].start() if separators else 0
 
 
+_PART_END = re.compile(
+    r"[,;/]|\b(?:and|with|secondary to|due to|after|following|while|since|sustained|for the (?:past|last)|on)\b",
+    re.IGNORECASE,
+)
+_PLACE_WORDS = (
+    "right left bilateral both side sided lower upper leg legs arm arms knee knees hip hips shoulder shoulders elbow"
+    " wrist hand hands finger thumb ankle ankles foot feet toe heel back neck lumbar cervical thoracic extremity"
+    " extremities eye eyes ear ears breast breasts chest abdomen initial encounter subsequent acute chronic stable"
+    " improving resolved the middle index ring little great first second third fourth fifth medial lateral anterior"
+    " posterior proximal distal"
+)
+_PLACES = frozenset(_PLACE_WORDS.split())
+
+
+def is_uncertain(text: str) -> bool:
+    """Whether a text says that a condition is not certain (rather than absent or somebody else's)."""
+    return _UNCERTAIN.search(text) is not None
+
+
 def is_status(heading: str) -> bool:
     """Whether a heading speaks of something past or done: it never yields an active disease."""
     return _STATUS.match(heading) is not None
 
 
 def heading_parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Spans of a heading's parts between commas, slashes, "and" and "with"."""
-    parts, at = [], start
-    for match in re.finditer(r"[,;/]|\band\b|\bwith\b|\bsecondary to\b|\bdue to\b", text[start:end], re.IGNORECASE):
+    """Spans of a heading's parts between commas, slashes, "and" and "with"; a part that only names a place or a side
+    belongs to the part before it.
+    """
+    parts: list[tuple[int, int]] = []
+    at = start
+    for match in _PART_END.finditer(text[start:end]):
         parts.append((at, start + match.start()))
         at = start + match.end()
     parts.append((at, end))
-    return [(one, other) for one, other in parts if _CONTENT.search(text[one:other])]
+    found: list[tuple[int, int]] = []
+    for one, other in parts:
+        said = _CONTENT.findall(text[one:other].lower())
+        if found and said and _PLACES.issuperset(said):
+            found[-1] = (found[-1][0], other)
+        elif said:
+            found.append((one, other))
+    return found

@@ -74,8 +74,8 @@ class PhraseIndex:
         self.longest = 0
 
     def add_exact(self, phrase: Phrase, text: str) -> None:
-        """Make a phrase findable word by word in running text."""
-        key = tuple(words(text))
+        """Make a phrase findable in running text, its words side by side in any order."""
+        key = tuple(sorted(words(text)))
         if key:
             self.exact.setdefault(key, phrase)
             self.longest = max(self.longest, len(key))

@@ -2,13 +2,18 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from revcycle_codes.rules.curated import SYMPTOMS
 from revcycle_codes.rules.laterality import side_of
 from revcycle_codes.suggestion.terms import LIGHT, words
 from revcycle_codes.table import CodeRow, CodeTable
 
-_SIDE = re.compile(r"\b(right|left|bilateral|both)\b", re.IGNORECASE)
+_SIDE = re.compile(r"\b(right|left|bilateral|both|rt|lt|bilat|b/l)\b", re.IGNORECASE)
+_SIDE_NAMES = {"both": "bilateral", "bilat": "bilateral", "b/l": "bilateral", "rt": "right", "lt": "left"}
+_SIDE_LETTER = re.compile(r"(?<![\w/])([RL])(?=\s+[a-z]{3,})")
+_LETTERS = {"R": "right", "L": "left"}
+_DROPPED = frozenset({"unspecified", "side"})
 _LATER = re.compile(
     r"\b(healing|healed|post-?op(erative)?|after (surgery|repair)|cast removal"
     r"|status post (repair|surgery|fixation))\b",
@@ -19,7 +24,8 @@ _FULL = 7
 
 def side_in(text: str) -> str | None:
     """The one side a text speaks of, None when it names none or several."""
-    sides = {"bilateral" if match.lower() == "both" else match.lower() for match in _SIDE.findall(text)}
+    sides = {_LETTERS[match] for match in _SIDE_LETTER.findall(text)}
+    sides |= {_SIDE_NAMES.get(match.lower(), match.lower()) for match in _SIDE.findall(text)}
     return sides.pop() if len(sides) == 1 else None
 
 
@@ -46,6 +52,12 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
     for site, plain, by_side in _JOINTS:
         if key == plain or (key == _ARTHRITIS and site.search(heading)):
             return [(by_side.get(side or "", plain), ("osteoarthritis-site",))]
+    said = _said(row, heading, rules)
+    if said is not None and (instead := table.rows(said)) and instead[0].billable:
+        row = instead[0]
+    elif narrower := _narrower(table, row, frozenset(words(heading)), side):
+        row = narrower
+        rules.append("site")
     if not row.billable:
         chosen = _leaf(table, key, side, heading)
         if chosen is None:
@@ -59,13 +71,65 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
     return [(row.code, tuple(rules))]
 
 
+# A more exact code when the problem's own text says so: found code, words, code instead, rule.
+_SAID = tuple(
+    (key, re.compile(pattern, re.IGNORECASE), instead, name)
+    for key, pattern, instead, name in (
+        ("N200", r"\b(ureter(al|ic)?|ureterovesical|uvj)\b", "N201", "site-ureter"),
+        ("F17200", r"\bcigarettes?\b|\bpacks? (per|a) day\b|\bppd\b", "F17210", "product-cigarettes"),
+        ("I509", r"\b(chronic|longstanding)\b.*\b(mixed|combined)\b", "I5042", "heart-failure-kind"),
+        ("I509", r"\b(mixed|combined)\b", "I5040", "heart-failure-kind"),
+        ("I509", r"\bdiastolic heart failure\b|\bhfpef\b", "I5030", "heart-failure-kind"),
+        ("I509", r"\bsystolic heart failure\b|\bhfref\b", "I5020", "heart-failure-kind"),
+        ("C439", r"\b(back|chest|abdomen|flank|trunk)\b", "C4359", "site"),
+        ("C439", r"\b(scalp|neck)\b", "C434", "site"),
+        ("C439", r"\b(face|cheek|forehead|nose)\b", "C4330", "site"),
+        ("C439", r"\b(arm|forearm|shoulder|hand)\b", "C4360", "site"),
+        ("C439", r"\b(leg|thigh|calf|foot|ankle|hip)\b", "C4370", "site"),
+        ("J45909", r"\bacute (asthma )?exacerbation\b|\basthma exacerbation\b", "J45901", "exacerbation"),
+        ("J449", r"\b(acute|copd) exacerbation\b", "J441", "exacerbation"),
+    )
+)
+
+
+def _said(row: CodeRow, heading: str, rules: list[str]) -> str | None:
+    for key, pattern, instead, name in _SAID:
+        if row.code == key and pattern.search(heading):
+            rules.append(name)
+            return instead
+    return None
+
+
+@lru_cache(maxsize=65_536)
+def _told(description: str) -> frozenset[str]:
+    return frozenset(words(description))
+
+
+def _narrower(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | None) -> CodeRow | None:
+    """The code beside an unspecified one that adds nothing but words of the problem's own text."""
+    own = _told(row.description)
+    if not row.billable or "unspecified" not in own:
+        return None
+    best: tuple[int, str, CodeRow] | None = None
+    for sibling in table.under(row.code[:4]):
+        told = _told(sibling.description)
+        added = told - own
+        if not sibling.billable or not added or not added <= said | {side} or own - told - _DROPPED:
+            continue
+        if len(row.code) == _FULL and sibling.code[-1:] != row.code[-1]:
+            continue
+        rank = (-len(added), sibling.code, sibling)
+        best = min(best, rank, key=lambda one: one[:2]) if best else rank
+    return best[2] if best else None
+
+
 def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | None:
     said = set(words(text))
     later = _LATER.search(text) is not None
     wanted = "D" if later else "A"
 
     def rank(row: CodeRow) -> tuple[float, str]:
-        told = set(words(row.description))
+        told = _told(row.description)
         heavy = told - LIGHT
         fit = len(heavy & said) - 0.6 * len(heavy - said)
         fit += 1.5 * ("unspecified" in told or row.code.endswith("9"))
@@ -95,27 +159,47 @@ def _sided(table: CodeTable, row: CodeRow, side: str) -> list[str]:
     return []
 
 
+# Partners of plain diabetes, the digits of the combination code, and the name of the link.
+_DIABETIC: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (("N18",), "22", "kidney"),
+    (("L974", "L975"), "621", "ulcer"),
+    (("G629", "G609", "G603"), "42", "neuropathy"),
+    (("I739",), "51", "angiopathy"),
+    (("R739",), "65", "hyperglycemia"),
+)
+_PART_OF_THE_CODE = frozenset({"neuropathy", "angiopathy", "hyperglycemia"})  # a kidney's stage, an ulcer's site stay
+
+
 def combine(keys: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Replacements by the guidelines' presumed links: key to (new key, rule). Empty for what stays as it is."""
     present = set(keys)
+    return _with_hypertension(present) | _with_diabetes(present)
+
+
+def _with_hypertension(present: set[str]) -> dict[str, tuple[str, str]]:
     failure = any(key.startswith("I50") for key in present)
     kidney = any(key.startswith("N18") for key in present)
+    if "I10" not in present or not (failure or kidney):
+        return {}
+    advanced = bool({"N185", "N186"} & present)
+    if failure and kidney:
+        instead = "I132" if advanced else "I130"
+    elif failure:
+        instead = "I110"
+    else:
+        instead = "I120" if advanced else "I129"
+    return {"I10": (instead, "combination:hypertension")}
+
+
+def _with_diabetes(present: set[str]) -> dict[str, tuple[str, str]]:
     replaced: dict[str, tuple[str, str]] = {}
-    if "I10" in present and (failure or kidney):
-        advanced = bool({"N185", "N186"} & present)
-        if failure and kidney:
-            instead = "I132" if advanced else "I130"
-        elif failure:
-            instead = "I110"
-        else:
-            instead = "I120" if advanced else "I129"
-        replaced["I10"] = (instead, "combination:hypertension")
-    for plain, linked in (("E119", "E1122"), ("E109", "E1022")):
-        if plain in present and kidney:
-            replaced[plain] = (linked, "combination:diabetes-kidney")
-    for plain, linked in (("E119", "E1165"), ("E109", "E1065")):
-        if plain in present and plain not in replaced and "R739" in present:
-            replaced[plain] = (linked, "combination:diabetes-hyperglycemia")
+    for partners, digits, name in _DIABETIC:
+        beside = [key for key in sorted(present) if key.startswith(partners)]
+        for plain in ("E119", "E109"):
+            if plain in present and plain not in replaced and beside:
+                replaced[plain] = (plain[:3] + digits, f"combination:diabetes-{name}")
+                if name in _PART_OF_THE_CODE:
+                    replaced |= dict.fromkeys(beside, replaced[plain])
     return replaced
 
 
