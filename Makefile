@@ -59,6 +59,10 @@ bench: $(READY) ## Speed against floors of this machine (ROUNDS=5 ONLY=relay,con
 chaos: $(READY) ## Kill, freeze and cut off everything for MINUTES=10 under traffic; compare with a calm run of SEED (BROKERS=3)
 	@$(BIN)/python tests/chaos/run.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(BROKERS),--brokers $(BROKERS)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS))
 
+.PHONY: simulate
+simulate: $(READY) ## Seeded simulation of the chassis: SEEDS=2000; a failing seed prints its history, SEED=n runs it again
+	@$(BIN)/python tests/simulation/run.py $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(filter 1,$(BUGS)),--bugs)
+
 .PHONY: sabotage
 sabotage: $(READY) ## Break one promise at a time in a copy of the code; every break must make its test fail
 	@$(BIN)/python tests/sabotage/run.py $(if $(ONLY),--only $(ONLY))

@@ -49,6 +49,8 @@ ORDER_INVARIANTS: Final = ("E3",)
 
 _TOKENS_VALID_SINCE: Final = timedelta(hours=2)
 _TOKEN_SECONDS: Final = 14 * 3600
+_PATIENCE_SECONDS: Final = 600.0
+"""A command is given again for as long: on a busy machine a broker may take a minute to come back, and dies again."""
 
 _PUBLISHED: Final = """
     SELECT topic, key, max(sequence) AS last, count(DISTINCT sequence) AS events FROM messaging.archive GROUP BY 1, 2
@@ -262,7 +264,7 @@ def _api(running: RunningStack, client: httpx.AsyncClient) -> Api:
         role: issue_token(key, DEVELOPMENT_TENANT, f"hospital-{role}", [role], _TOKEN_SECONDS, now=since)
         for role in ROLES
     }
-    return Api(services_of(running), tokens, client)
+    return Api(services_of(running), tokens, client, _PATIENCE_SECONDS)
 
 
 Hook = Callable[..., Awaitable[None]]

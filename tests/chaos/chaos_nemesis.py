@@ -26,6 +26,7 @@ _POLL_SECONDS: Final = 0.02
 _ALIVE_PATIENCE_SECONDS: Final = 8.0
 _HOLD_PATIENCE_SECONDS: Final = 60.0
 _SERVER_READY_SECONDS: Final = 60.0
+_SERVER_PATIENCE_SECONDS: Final = 45.0
 _REFILL_SECONDS: Final = 0.25
 _PAYER_WORK: Final = ("owed", "mailbox")
 _SIGNALS: Final = {"kill": signal.SIGKILL, "immediate_stop": signal.SIGQUIT, "kill_leader": signal.SIGKILL}
@@ -121,6 +122,8 @@ class Nemesis:
         if target is None:
             self._write(action.fault, action.target, outcome="skipped: the partition has no leader")
             return
+        if target in self._servers():
+            await self._until_it_serves(target)
         work = await self._work_of(target)
         await self._undisturbed.wait()
         if not await self._send(target, _SIGNALS[action.fault]):
@@ -129,6 +132,14 @@ class Nemesis:
         self._count(action.fault, target, work)
         self._write(action.fault, target, work=work)
 
+    async def _until_it_serves(self, server: str) -> None:
+        """A server that dies again and again before it ever served would only be one long outage."""
+        deadline = time.monotonic() + _SERVER_PATIENCE_SECONDS
+        while time.monotonic() < deadline and server not in self._held:
+            if any(each.name == server and each.state == "running" for each in self.stack.processes):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
     async def _victim(self, action: Action) -> str | None:
         if action.fault != "kill_leader":
             return action.target
@@ -136,6 +147,8 @@ class Nemesis:
         return None if leader is None else f"kafka-{leader}"
 
     async def _freeze(self, action: Action) -> None:
+        if action.target in self._servers():
+            await self._until_it_serves(action.target)
         work = await self._work_of(action.target)
         identity = self._identity(action.target)
         if identity is None or action.target in self._frozen:

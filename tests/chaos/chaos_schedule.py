@@ -31,8 +31,8 @@ LEADERS: Final = ("revcycle.encounters.v1", "revcycle.claims.v1")
 _KILL_EVERY_SECONDS: Final = 3.0
 """Mean; while something lasting goes on in the first half, there are none."""
 _LASTING_EVERY_SECONDS: Final = 18.0
-_SERVERS_EVERY: Final = 8
-"""Every eighth kill meets Kafka or PostgreSQL in turn."""
+_SERVERS_EVERY: Final = 10
+"""Every tenth kill meets Kafka or PostgreSQL in turn."""
 _PAIR_PERCENT: Final = 20
 _SERVER_FROZEN_SECONDS_MAX: Final = 6.0
 _OUTAGE_SECONDS_MAX: Final = 20.0

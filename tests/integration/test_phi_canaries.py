@@ -25,10 +25,12 @@ OWN_COLUMNS: Final = {
         "registration.patient": "last_name first_name middle_name medical_record_number phone line1",
         "registration.coverage": "member_id group_number subscriber",
         "registration.document": "text",
+        "registration.encounter": "services",
     },
     "coding": {
         "coding.note": "text",
-        "coding.decision": "input",
+        "coding.coding": "codes findings",
+        "coding.decision": "input output",
     },
     "claims": {
         "claims.patient": "facts",

@@ -133,7 +133,7 @@ def test_a_rolling_restart_under_load_has_no_gap(pairs: Stack) -> None:
             wait_for("files taken after the restart", lambda before=before: len(balancer.taken) > before)
     assert balancer.broken == [], "every request was taken, or refused in a way that repeating it heals"
     wait_for("every event applied", lambda: asyncio.run(_behind(pairs)) == [])
-    here = asyncio.run(_column(pairs, "registration", "SELECT encounter_id::text FROM registration.encounter"))
+    here = asyncio.run(_column(pairs, "registration", "SELECT id::text FROM registration.encounter"))
     assert len(set(balancer.taken)) == len(balancer.taken) and set(balancer.taken) <= set(here), "no 201 is lost"
     assert asyncio.run(_column(pairs, "coding", "SELECT key FROM messaging.parked_event")) == []
 

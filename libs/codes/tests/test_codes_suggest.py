@@ -72,6 +72,16 @@ STATEMENTS = (
     ("HISTORY OF PRESENT ILLNESS", "He used to have {}."),
     ("ASSESSMENT AND PLAN", "1. R/o {}."),
     ("A/P", "{} vs viral illness."),
+    ("ASSESSMENT AND PLAN", "Cannot exclude {}."),
+    ("ASSESSMENT AND PLAN", "{} was considered but felt unlikely."),
+    ("ASSESSMENT AND PLAN", "Work-up for {} is pending."),
+    ("ASSESSMENT AND PLAN", "{} not seen on imaging."),
+    ("ASSESSMENT AND PLAN", "Low suspicion for {}."),
+    ("ASSESSMENT", "Query {}."),
+    ("ASSESSMENT", "1. Testing for {} is pending."),
+    ("ASSESSMENT", "FH: {}."),
+    ("ASSESSMENT", "Symptoms suggestive of {}."),
+    ("ASSESSMENT", "She is worried about {}."),
 )
 
 
@@ -79,7 +89,7 @@ STATEMENTS = (
 def test_negated_family_past_and_uncertain_statements_yield_no_code(
     suggester: Suggester, statement: tuple[str, str]
 ) -> None:
-    """15 conditions in each of 20 statements, negated, of the family, past or uncertain: 300 planted in all."""
+    """15 conditions in each of 30 statements, negated, of the family, past or uncertain: 450 planted in all."""
     section, sentence = statement
     for condition in CONDITIONS:
         text = f"{section}\n\n{sentence.format(condition)[0].upper()}{sentence.format(condition)[1:]}\n"

@@ -1,6 +1,7 @@
 """Form and validity rules: a violating, a passing and a boundary-date case each."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -196,4 +197,42 @@ def test_a_claim_is_checked_as_an_encounter_is(code_sets: CodeSets) -> None:
     assert hospital.setting is Setting.OUTPATIENT_HOSPITAL
     with pytest.raises(FactsError) as refused:
         facts_from_record(claim | {"lines": [{"code": 5}]})
-    assert refused.value.field == "lines[...].code"
+    assert refused.value.field == "lines[0].code"
+
+
+def test_the_coded_charts_give_the_findings_that_were_read_and_judged(code_sets: CodeSets, shared_folder: Path) -> None:
+    """CHARTS.md: how often each diagnosis rule speaks over 354 charts; Excludes1 can always be overridden."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for line_ in (shared_folder / "notes" / "mdace" / "mdace_codes.jsonl").read_text().splitlines():
+        chart = json.loads(line_)
+        stay = chart["setting"] == "inpatient"
+        claims: dict[int, list[str]] = {}
+        for entry in chart["codes"]:
+            diagnoses = claims.setdefault(0 if stay else entry["note"], [])
+            if entry["system"] == "ICD-10-CM" and entry["code"] not in diagnoses:
+                diagnoses.append(entry["code"])
+        for diagnoses in filter(None, claims.values()):
+            facts = EncounterFacts(
+                date_of_service=date(2024, 8, 15),
+                diagnoses=tuple(diagnoses),
+                lines=(),
+                place_of_service="21",
+                setting=Setting.INPATIENT if stay else Setting.PRACTITIONER,
+            )
+            findings = check_encounter(facts, code_sets)
+            counts.update((one.rule, one.severity.value) for one in findings)
+            exclusions = [one for one in findings if one.rule == "DX-07"]
+            assert all(one.overridable and one.severity == "warning" for one in exclusions)
+    told = {rule: counts[rule] for rule in counts if rule[0] not in ("PX-00", "DX-17", "DX-00", "DX-05")}
+    assert told == {
+        ("DX-01", "error"): 3,
+        ("DX-02", "error"): 147,
+        ("DX-03", "warning"): 3,
+        ("DX-06", "info"): 386,
+        ("DX-06", "warning"): 113,
+        ("DX-07", "warning"): 168,
+        ("DX-08", "error"): 28,
+        ("DX-13", "warning"): 71,
+        ("DX-14", "warning"): 98,
+        ("DX-15", "warning"): 2,
+    }

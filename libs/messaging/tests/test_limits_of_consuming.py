@@ -1,14 +1,27 @@
 """What happens at the limits of a consumer: a statement that takes too long, retries that run out, a full outbox."""
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from revcycle_messaging import Database, DatabaseBehind, OutboxFull, Received, TookTooLong, UnitOfWork
+from revcycle_messaging import (
+    ConsumerStopped,
+    Database,
+    DatabaseBehind,
+    KeyRing,
+    OutboxFull,
+    Permanent,
+    Received,
+    TookTooLong,
+    Transient,
+    UnitOfWork,
+)
 from revcycle_messaging.testing import TENANT, NoteTaken
 from revcycle_messaging.transports import IncomingRecord
-from revcycle_messaging.transports.memory import MemoryTransport
+from revcycle_messaging.transports.memory import MemoryConsumer, MemoryTransport
 
-from .support import copy_notes, effects, emitted, new_consumer, outbox_records, write
+from .support import Ledger, copy_notes, effects, emitted, eventually, new_consumer, outbox_records, write
 
 pytestmark = pytest.mark.component
 
@@ -103,3 +116,82 @@ async def test_writes_are_refused_at_the_bound_and_behind_the_topics(database: D
             pytest.fail("not reached")
     async with database.unit_of_work(TENANT, read_only=True) as uow:
         assert await uow.fetch_value("SELECT 1") == 1
+
+
+async def test_dead_letters_that_lie_apart_stop_the_consumer_too(database: Database) -> None:
+    """Never twenty in a row: past a tenth of the last 400 the fault is ours, not the events'."""
+    for number in range(1, 4):
+        for index in range(100):
+            await write(database, f"k{index:03}", number)
+    fails = Ledger(failing={(f"k{index:03}", 1): [Permanent("no such rule")] for index in range(0, 100, 2)})
+    consumer = new_consumer(database, MemoryTransport(), "notes", fails, max_records=500)
+    with pytest.raises(ConsumerStopped, match="stopped instead of dead-lettering"):
+        await consumer.process(await incoming(database))
+    assert consumer.dead == 39, "the fortieth of the last 400 would have been one too many"
+
+
+async def test_work_at_parked_keys_has_its_time_and_goes_on_later(database: Database) -> None:
+    """The topics are not kept waiting by many parked keys: what is left has its turn afterwards."""
+    for index in range(6):
+        await write(database, f"k{index}", 1)
+        await write(database, f"k{index}", 2)
+    records = await incoming(database)
+    first, later = records[::2], records[1::2]
+    consumer = new_consumer(database, MemoryTransport(), "notes", parked_turn_seconds=-1.0)
+    await consumer.process(later)
+    await consumer.process(first)
+    assert await consumer.drain_parked(), "no time at all: everything is left, and said to be"
+    assert consumer.applied == 0
+    patient = new_consumer(database, MemoryTransport(), "notes")
+    assert not await patient.drain_parked()
+    assert {tuple(numbers) for numbers in (await effects(database)).values()} == {(1, 2)}
+
+
+class Away(MemoryTransport):
+    """A broker that is away so often."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def consumer(self, group: str, topics: Sequence[str], member: str) -> MemoryConsumer:
+        self.times -= 1
+        if self.times >= 0:
+            raise Transient("broker: away")
+        return await super().consumer(group, topics, member)
+
+
+async def test_pauses_grow_to_their_limit_and_no_further(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer, pauses = new_consumer(database, Away(12), "notes"), []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(consumer, "_pause", pause)
+    running = asyncio.create_task(consumer.run())
+    await eventually(lambda: consumer.client is not None)
+    consumer.stop()
+    await running
+    assert pauses[:12] == sorted(pauses[:12]) and pauses[0] == 0.2
+    assert max(pauses) == pauses[11] == 15.0
+
+
+async def test_no_more_connections_than_the_pool_has(made: Any, keys: KeyRing) -> None:
+    """The third unit of work waits until one of two ends, and then goes on."""
+    database = await Database.connect(made.service_url, service="testing", keys=keys, pool_size=2)
+    third_began = asyncio.Event()
+
+    async def third() -> None:
+        async with database.unit_of_work(TENANT):
+            third_began.set()
+
+    async with database.unit_of_work(TENANT):
+        async with database.unit_of_work(TENANT):
+            waiting = asyncio.create_task(third())
+            pool = database._pool
+            await eventually(lambda: pool._queue._getters)
+            assert not third_began.is_set() and pool.get_size() == 2
+        await waiting
+    assert third_began.is_set()
+    await database.close()

@@ -122,30 +122,48 @@ async def test_discard_lets_one_key_go_on_and_touches_no_other(service: ServiceU
     assert [(one["key"], one["state"], one["events"]) for one in parked] == [("b", "dead", 3), ("c", "dead", 3)]
 
 
-@pytest.mark.parametrize(
-    ("roles", "subject", "key", "body", "expected"),
-    [
-        (("auditor",), "A. Auditor", "k", {"reason": "why not", "dry_run": False}, (403, "forbidden")),
-        (("operator",), "A. Operator", "k", {"dry_run": False}, (422, "invalid")),
-        (("operator",), "A. Operator", "k", {"reason": "     ", "dry_run": False}, (422, "invalid")),
-        (("operator",), "   ", "k", {"reason": "why not", "dry_run": False}, (422, "nobody_named")),
-        (
-            ("operator",),
-            "A. Operator",
-            None,
-            {"reason": "why not", "dry_run": False},
-            (400, "idempotency_key_required"),
-        ),
-        (("operator",), "A. Operator", "k", {"reason": "why not", "group": "every"}, (422, "invalid")),
-    ],
-)
-async def test_who_may_not_decide_is_told_why(
-    service: ServiceUnderTest, roles: Any, subject: str, key: str | None, body: Any, expected: tuple[int, str]
-) -> None:
-    for action in ("redrive", "discard"):
-        answer = await decide(service.client(*roles, subject=subject), action, key, **body)
-        assert (answer.status_code, answer.json()["code"]) == expected
-        assert answer.headers["content-type"] == "application/problem+json"
+async def test_a_decision_about_very_many_says_what_is_left(service: ServiceUnderTest) -> None:
+    """A thousand at a time: the answer says how many remain, and the same call with a new key goes on."""
+    async with service.database.connection() as connection:
+        await connection.execute(
+            """
+            INSERT INTO messaging.parked_event
+            SELECT consumer, tenant_id, topic, 'many-' || number, 1, gen_random_uuid(), headers, payload,
+                'dead', 'many', 1, NULL, first_failed_at
+            FROM messaging.parked_event, generate_series(1, 1003) AS number
+            WHERE key = 'b' AND sequence = 2 AND tenant_id = $1
+            """,
+            TENANT,
+        )
+    client = service.client("operator", subject="A. Operator")
+    groups = (await client.get("/v1/ops/dead-letters?group_by=fingerprint")).json()["items"]
+    assert (groups[0]["reason"], groups[0]["events"]) == ("many", 1003)
+    body = {"group": groups[0]["group"], "reason": "fixed in 1.2", "dry_run": False}
+    first = (await decide(client, "redrive", "1", **body)).json()
+    assert (first["events"], first["remaining"]) == (1000, 3)
+    rest = (await client.get("/v1/ops/dead-letters?group_by=fingerprint")).json()["items"]
+    assert next(one["events"] for one in rest if one["reason"] == "many") == 3
+    last = (await decide(client, "redrive", "2", **body)).json()
+    assert (last["events"], last["remaining"]) == (3, 0)
+
+
+REFUSED: list[tuple[tuple[str, ...], str, str | None, dict[str, Any], tuple[int, str]]] = [
+    (("auditor",), "A. Auditor", "k", {"reason": "why not", "dry_run": False}, (403, "forbidden")),
+    (("operator",), "A. Operator", "k", {"dry_run": False}, (422, "invalid")),
+    (("operator",), "A. Operator", "k", {"reason": "     ", "dry_run": False}, (422, "invalid")),
+    (("operator",), "   ", "k", {"reason": "why not", "dry_run": False}, (422, "nobody_named")),
+    (("operator",), "A. Operator", None, {"reason": "why not", "dry_run": False}, (400, "idempotency_key_required")),
+    (("operator",), "A. Operator", "k", {"reason": "why not", "group": "every"}, (422, "invalid")),
+]
+
+
+async def test_who_may_not_decide_is_told_why(service: ServiceUnderTest) -> None:
+    """Wrong role, no reason, nobody named, no key, no such group, no token: a problem each, and nothing is done."""
+    for roles, subject, once, body, expected in REFUSED:
+        for action in ("redrive", "discard"):
+            answer = await decide(service.client(*roles, subject=subject), action, once, **body)
+            assert (answer.status_code, answer.json()["code"]) == expected
+            assert answer.headers["content-type"] == "application/problem+json"
     anonymous = await decide(service.anonymous_client(), "redrive", "k", reason="why not", dry_run=False)
     assert anonymous.status_code == 401
     assert (await service.client("auditor").get("/v1/ops/interventions")).json()["items"] == []

@@ -18,7 +18,7 @@ from revcycle_service_kit.jobs import BACKOFF_SECONDS, JobResult, _final
 from revcycle_service_kit.logging import ALLOWED_KEYS, configure_logging, describe_exception, escape
 from revcycle_service_kit.paging import Scalar, decode_cursor, encode_cursor
 from revcycle_service_kit.timers import timer_cause
-from revcycle_service_kit.validation import field_error, path_of, problem_of_errors
+from revcycle_service_kit.validation import MAX_ERRORS, field_error, path_of, problem_of_errors
 
 CANARY = "SECRET-CANARY"
 NOW = datetime(2026, 9, 30, 3, 30, tzinfo=UTC)
@@ -180,6 +180,13 @@ def test_a_validation_error_names_the_place_and_repeats_nothing() -> None:
     assert "6789" not in str(problem.errors)
     assert problem.status == 422
     assert all(error.expected for error in problem.errors)
+
+
+def test_a_refusal_names_so_many_errors_and_no_more() -> None:
+    errors = [{"type": "missing", "loc": ("body", "rows", number, "code")} for number in range(MAX_ERRORS + 50)]
+    problem = problem_of_errors(errors)
+    assert len(problem.errors) == MAX_ERRORS == 100
+    assert problem.errors[-1].field == "rows[99].code"
 
 
 def test_own_rules_speak_unless_they_repeat_the_value() -> None:

@@ -20,7 +20,7 @@ from revcycle_service_kit.testing import ServiceUnderTest, eventually, running_s
 pytestmark = pytest.mark.component
 TOPIC = NoteTaken.contract.topic
 RUN = ("relay", "consumer", "jobs", "timers", "background")
-DRAIN_SECONDS = 5  # what running_service sets
+DRAIN_SECONDS = 2
 
 
 @pytest.fixture(params=["memory", "kafka"])
@@ -71,12 +71,13 @@ async def test_shutdown_under_load_loses_nothing_and_ends_within_its_budget(
     database = await postgresql.create_database("shutdown")
     handler, made = Slowly(), dict[int, str]()
     parts = replace(build(), name="testing", handlers={NoteTaken: handler})
+    settings = {"drain_seconds": DRAIN_SECONDS}
     for turn in range(3):
         handler.may_end, handler.began = asyncio.Event(), asyncio.Event()
         if turn != 1:
             handler.may_end.set()
         async with running_service(
-            parts, postgresql, tmp_path, run=RUN, transport=transport, database=database
+            parts, postgresql, tmp_path, run=RUN, transport=transport, database=database, settings=settings
         ) as service:
             done = asyncio.Event()
             loads = [

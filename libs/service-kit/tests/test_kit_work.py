@@ -96,6 +96,27 @@ async def test_two_workers_share_the_jobs_and_do_each_once(postgresql: Any, tmp_
         assert {state for state, _, _ in (await states(service)).values()} == {"done"}
 
 
+async def test_no_more_acts_at_once_than_the_kind_allows(postgresql: Any, tmp_path: Path) -> None:
+    """Five letters of one batch, four of them under way; the fifth when one is done."""
+    outside, go_on = Outside(), asyncio.Event()
+    acting: list[str] = []
+
+    async def wait(letter: Letter) -> None:
+        acting.append(letter.address)
+        await go_on.wait()
+
+    outside.act = wait
+    async with sample(postgresql, tmp_path, outside) as service:
+        await add_jobs(service, *"abcde")
+        working = asyncio.create_task(worker(service, outside).work_once())
+        await eventually(lambda: len(acting) == SendLetter.concurrency == 4)
+        assert {state for state, _, _ in (await states(service)).values()} == {"running"}
+        assert len(acting) == 4
+        go_on.set()
+        assert await working == 5
+        assert sorted(outside.sent) == list("abcde")
+
+
 async def test_a_job_nobody_prepared_is_done(postgresql: Any, tmp_path: Path) -> None:
     """There was nothing left to do for it."""
     outside = Outside()

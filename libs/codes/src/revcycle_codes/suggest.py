@@ -49,6 +49,7 @@ _EXTERNAL_SCORE = 0.5
 _PLAIN_SCORE = 0.6
 _INDEX = "alphabetic index"
 _INDEX_WEIGHT = 0.93
+_MALIGNANT = frozenset(words("malignant neoplasm"))
 _STATED = re.compile(r"\b[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}\b|(?<=\()[A-TV-Z]\d[0-9A-Z](?=\))")
 _COVERAGE = 0.7
 _NARRATIVE = {
@@ -59,6 +60,9 @@ _NARRATIVE = {
 }
 _BODY_CHARACTERS = 600
 _AFTER_SURGERY = "Z98890"
+# Personal history, absence, transplant, implant and status; family history (Z80 to Z84) is never suggested.
+_PERSONAL_HISTORY = ("Z85", "Z86", "Z87", *(f"Z{number}" for number in range(89, 100)), "I252")
+_FAMILY_HISTORY = ("Z80", "Z81", "Z82", "Z83", "Z84")
 _SURGERY = re.compile(
     r"(ectomy|otomy|ostomy|plasty|rrhaphy)\b|\b(repair|surgery|replacement|reconstruction|release|fusion|excision|removal"
     r"|arthroscopy|fixation|orif|reduction|graft|implant)\b",
@@ -136,7 +140,8 @@ class Suggester:
             raise CodesError(f"no ICD-10-CM release for {day} is loaded; import it with `revcycle codes import`")
         table = code_sets.table(CodeSystem.ICD10CM, release.release)
         phrases = [*alias_phrases(ALIASES), *_index_phrases(index_entries), *tabular_phrases(bundled_tabular().nodes)]
-        return cls(table, [phrase for phrase in phrases if phrase.code in table], priors)
+        known = [phrase for phrase in phrases if phrase.code in table and not phrase.code.startswith(_FAMILY_HISTORY)]
+        return cls(table, known, priors)
 
     def suggest(self, text: str) -> SuggestionResult:
         """Candidates for a note. Raises CodesError for a note above 1 MiB of characters."""
@@ -181,7 +186,10 @@ class Suggester:
         end = problem.start + len(heading[:certain].rstrip(" ,;-("))
         body = text[problem.end : min(problem.body_end, problem.end + _BODY_CHARACTERS)]
         for span in self._queries(text, problem.start, end, body):
-            yield from self._candidates(text, span, body, surroundings)
+            for one in self._candidates(text, span, body, surroundings):
+                # What is left of an uncertain heading counts when it names something by itself ("dyspnea, likely …").
+                if certain == len(heading) or one.leading:
+                    yield one
 
     def _stated_codes(self, text: str, part: Section) -> Iterator[_Candidate]:
         """Codes that the note itself gives beside its words: "Hypertension (I10)"."""
@@ -225,7 +233,7 @@ class Suggester:
         seen: set[str] = set()
         rank = 0
         for match in self._search(tuple(words(heading)), frozenset(words(body)), _PER_PROBLEM):
-            if status and not match.phrase.code.startswith(("Z", "I252")):
+            if status and (match.coverage < _COVERAGE or not match.phrase.code.startswith(_PERSONAL_HISTORY)):
                 continue
             for key, rules in refine(self._table, match.phrase.code, (heading, body, surroundings)):
                 if key not in seen:
@@ -311,9 +319,12 @@ def _promote_prose(found: list[_Candidate], parts: list[Section]) -> None:
 
 def _index_phrases(entries: Sequence[IndexEntry]) -> Iterator[Phrase]:
     for entry in entries:
-        code = entry.codes[0].replace(".", "").rstrip("-") if len(entry.codes) == 1 else ""
+        # The neoplasm table's first column is the malignant primary; the drug table's columns are no diagnoses.
+        neoplasm = len(entry.codes) > 1 and entry.path[0].startswith("Neoplasm")
+        code = entry.codes[0].replace(".", "").rstrip("-") if len(entry.codes) == 1 or neoplasm else ""
         if code:
             stems = frozenset(word for term in entry.path for word in words(term.split(",")[0]))
+            stems |= _MALIGNANT if neoplasm else frozenset()
             yield Phrase(code, (_INDEX, *entry.path), stems, _INDEX_WEIGHT)
 
 

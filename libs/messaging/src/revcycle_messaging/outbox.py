@@ -42,20 +42,21 @@ def shard_of(topic: str, key: str) -> int:
 
 async def insert_events(uow: "UnitOfWork", events: Sequence[PendingEvent], service: str, keys: KeyRing) -> None:
     """Give each event its sequence, seal it and insert all of them in one statement, in the order they were added."""
-    counts = Counter((pending.topic, pending.event.key) for pending in events)
+    # The key is text made from a field: made once per event.
+    places = [(pending.topic, pending.event.key) for pending in events]
+    counts = Counter(places)
     newest = await _take_sequences(uow, counts)
     newest |= await _own_sequences(uow, events, newest)
     next_sequence = {stream: newest[stream] - count + 1 for stream, count in counts.items()}
     rows: list[tuple[int, str, str, int, UUID, str, bytes]] = []
-    for pending in events:
-        stream = (pending.topic, pending.event.key)
+    for pending, stream in zip(events, places, strict=True):
         sequence = next_sequence[stream]
         next_sequence[stream] = sequence + 1
         envelope = Envelope(
             id=pending.event_id,
             type=pending.event.contract.type,
             source=f"revcycle/{service}",
-            subject=pending.event.key,
+            subject=stream[1],
             time=pending.cause.now,
             sequence=sequence,
             tenant_id=uow.tenant_id,

@@ -81,7 +81,9 @@ class Instance:
         if client is None:
             return None
         behind = await client.lag()
-        seconds = self.lag_clock.seconds(await client.positions(), behind, now)
+        # Asked of the broker's client only when something waits: that costs a moment per partition.
+        positions = await client.positions() if any(behind.values()) else {}
+        seconds = self.lag_clock.seconds(positions, behind, now)
         return {place: (records, seconds[place]) for place, records in behind.items()}
 
 

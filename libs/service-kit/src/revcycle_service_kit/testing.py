@@ -256,7 +256,7 @@ async def running_service(
         "http_port": 0,
         "drain_seconds": 5,
     }
-    offline = build_parts(parts, offline_context(settings_class(**values, **(settings or {}))))
+    offline = build_parts(parts, offline_context(settings_class(**{**values, **(settings or {})})))
     loaded = settings_class(**{**values, "service_name": offline.name, **(settings or {})})
     await migrate(loaded, offline.migrations)
     opened = await Database.connect(loaded.database_url, service=loaded.service_name, keys=keyring, pool_size=12)

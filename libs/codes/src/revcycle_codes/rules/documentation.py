@@ -89,6 +89,7 @@ def decision_level(seen: EvaluationFacts) -> int:
     severity="warning (above support), info (below)",
     carc="150",
     needs="visit codes, note elements",
+    version="2",
 )
 def visit_level(context: Context) -> Iterator[Finding]:
     """The billed level is the higher of decision making (EM-02, two of three elements) and total time on the date,

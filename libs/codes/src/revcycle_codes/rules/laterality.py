@@ -88,6 +88,7 @@ def side_of(description: str) -> tuple[str, str] | None:
     severity="error (against a modifier), warning (unspecified or doubled side)",
     carc="4",
     needs="ICD-10-CM",
+    version="2",
 )
 def laterality(context: Context) -> Iterator[Finding]:
     """A diagnosis names its side: the note's, the modifier's, and only once. A side against the line's LT or RT is an

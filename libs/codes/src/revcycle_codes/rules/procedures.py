@@ -314,6 +314,7 @@ def companion_modifiers(context: Context) -> Iterator[Finding]:
     severity="error",
     carc="16",
     needs="lists inpatient-only and significant-procedures",
+    version="2",
 )
 def institutional_lines(context: Context) -> Iterator[Finding]:
     """A line of an institutional claim has a four-digit revenue code; outpatient claims hold no inpatient-only service,

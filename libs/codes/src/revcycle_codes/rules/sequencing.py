@@ -13,6 +13,7 @@ from revcycle_codes.rules.curated import COMBINATIONS, HISTORIES, SYMPTOMS
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 _STATUS_CODES = ("Z", "F17")
+_PREGNANCY = "O"
 _ELSEWHERE = "in diseases classified elsewhere"
 _CONTRADICTIONS = frozenset({frozenset({"E10", "E11"})})
 
@@ -112,6 +113,7 @@ def manifestation_not_first(context: Context) -> Iterator[Finding]:
     severity="warning (wrong order), info (partner absent)",
     carc="146",
     needs="ICD-10-CM tabular list",
+    version="2",
 )
 def instructed_order(context: Context) -> Iterator[Finding]:
     """Where a note pairs two codes of the encounter, the one that goes first is listed first: a "code first" partner
@@ -159,7 +161,12 @@ def _order_finding(context: Context, index: int, notes: list[Note], partner_befo
             override=None if status else "why the order was chosen",
         )
     required = [
-        note for note in notes if not note.if_applicable and note.kind == "codeFirst" and note.owner == note.span.low
+        note
+        for note in notes
+        if not note.if_applicable
+        and note.kind == "codeFirst"
+        and note.owner == note.span.low
+        and not all(one.low.startswith(_PREGNANCY) for one in note.ranges)  # asks only when there is a pregnancy
     ]
     if partner_before and required and not paired and not code.startswith(_STATUS_CODES):
         return found(

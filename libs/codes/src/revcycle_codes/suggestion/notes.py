@@ -172,7 +172,7 @@ class Assertion(StrEnum):
 
 _FAMILY = re.compile(
     r"\b(mother|father|mom|dad|parents?|sisters?|brothers?|siblings?|grand(mother|father|parents?)|aunt|uncle|cousin"
-    r"|family history|family hx|fhx|son|daughter|maternal|paternal)\b",
+    r"|family history|family hx|fhx?|sons?|daughters?|maternal|paternal)\b",
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
@@ -185,12 +185,15 @@ _UNCERTAIN = re.compile(
     r"|versus|vs|consistent with|compatible with|concern(s|ing|ed)?( for| about)?|questionable|may (be|have|represent)"
     r"|might|could (be|represent)|presum(ed|ptive|ably)|differential|working diagnosis|appears? to (be|have)"
     r"|evaluat(e|ion) for|screen(ing)? for|risk (of|for)|indicative of|suggest(s|ive|ing)?( of)?|question of"
+    r"|(can ?not|can't|could not|unable to) (exclude|be (ruled out|excluded)|rule out)|query|work-?up (for|of)"
+    r"|worr(y|ied)|(low|high|clinical|some|little) suspicion|test(ing|ed)? for|considered|considering|pending"
+    r"|to exclude|assess for"
     r"|if|should|in case|watch for|monitor for|return for|prevent\w*|avoid\w*)\b|\?",
     re.IGNORECASE,
 )
 _HISTORICAL = re.compile(
-    r"\b(history of|hx of|h/o|prior|previous(ly)?|past|remote|in childhood|years ago|status post|s/p|used to (have|get)"
-    r"|was treated for|been treated for|hospitali[sz]ed for|childhood|recovered from)\b",
+    r"\b(history of|hx (of )?|h/o|prior|previous(ly)?|past|remote|in childhood|years ago|status post|s/p"
+    r"|used to (have|get)|was treated for|been treated for|hospitali[sz]ed for|childhood|recovered from)\b",
     re.IGNORECASE,
 )
 _AFTER_HISTORICAL = re.compile(
@@ -201,11 +204,13 @@ _AFTER_HISTORICAL = re.compile(
 # A list of what the patient has, in the usual words of an opening sentence: not a statement about the past.
 _CURRENT_LIST = re.compile(r"\bpast medical history (is )?(significant for|notable for|includes)\b", re.IGNORECASE)
 _AFTER_NEGATED = re.compile(
-    r"^\W*(?:[\w-]+\W+){0,4}?(ruled out|excluded|negative|denied|unlikely|absent|not (present|found|seen|suspected))\b",
+    r"^\W*(?:[\w-]+\W+){0,4}?(ruled out|excluded|negative|denied|unlikely|absent"
+    r"|not (present|found|seen|suspected|identified|appreciated|likely))\b",
     re.IGNORECASE,
 )
 _AFTER_UNCERTAIN = re.compile(
-    r"^\W*(?:[\w-]+\W+){0,4}?(suspected|possible|probable|questionable|likely|in the differential|versus|vs|\?)",
+    r"^\W*(?:[\w-]+\W+){0,4}?(suspected|possible|probable|questionable|likely|in the differential|versus|vs|\?"
+    r"|considered|pending|can ?not be|being (evaluated|worked up))",
     re.IGNORECASE,
 )
 _BREAK = re.compile(r"(?<=[.;!?])\s|\n|\bbut\b|\bhowever\b|\balthough\b|\bexcept\b", re.IGNORECASE)
@@ -239,9 +244,16 @@ def assertion(text: str, clause: tuple[int, int], span: tuple[int, int]) -> Asse
 _SEPARATOR = re.compile(r"[,;(]|\band\b|\bor\b|\bwith\b", re.IGNORECASE)
 _CONTENT = re.compile(r"[A-Za-z]{3,}")
 _BOTH_SIDES = re.compile(r"versus|vs|\?", re.IGNORECASE)
+# Cues that speak of what stands before them, whatever follows: "asthma was considered but felt unlikely".
+_LOOKS_BACK = re.compile(
+    r"considered|pending|(can ?not|can't|could not) be|unlikely|ruled out|excluded|resolved"
+    r"|not (seen|found|present|identified|appreciated|suspected|likely)|(suspected|probable|possible|questionable)\W*$",
+    re.IGNORECASE,
+)
 _STATUS = re.compile(
     r"^\W*(?:(?:\d+|an?|one|two|three|four|five|six|eight|ten|several) (?:days?|weeks?|months?|years?) )?"
-    r"(history of|hx of|h/o|status post|s/p|post[- ]?op\w*|prior|previous|remote)\b",
+    r"(((past|remote|prior|previous) )?(medical )?history of|hx|h/o|status post|s/p|post[- ]?op\w*|prior|previous"
+    r"|remote|(was |been )?treated for|childhood)\b",
     re.IGNORECASE,
 )
 
@@ -258,7 +270,8 @@ def certain_part(text: str) -> int:
     if not cues:
         return len(text)
     cue = min(cues, key=lambda match: match.start())
-    if _CONTENT.search(text[cue.end() :]) and not _BOTH_SIDES.fullmatch(cue[0]):
+    looks_back = _BOTH_SIDES.fullmatch(cue[0]) or _LOOKS_BACK.match(text[cue.start() :])
+    if _CONTENT.search(text[cue.end() :]) and not looks_back:
         return cue.start()
     before = text[: cue.start()].rstrip(" ,;(-")
     separators = list(_SEPARATOR.finditer(before))

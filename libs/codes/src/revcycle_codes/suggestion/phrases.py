@@ -14,7 +14,7 @@ from revcycle_codes.suggestion.terms import LIGHT, words
 _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
 _COMMON = 6_000
-_COMPLETIONS = 8_000
+_COMPLETIONS = 3_000
 
 
 class Phrase(Struct, frozen=True):

@@ -78,7 +78,7 @@ def balance_835_claim(claim: RemittanceClaim) -> list[BalanceEquation]:
             right_cents=claim.paid_cents,
         )
     )
-    if claim.status_code != "22":
+    if not claim.is_reversal:
         equations.append(
             BalanceEquation(
                 level="patient_responsibility",
@@ -89,6 +89,23 @@ def balance_835_claim(claim: RemittanceClaim) -> list[BalanceEquation]:
             )
         )
     return equations
+
+
+def holds_835_claim(claim: RemittanceClaim) -> bool:
+    """Whether every equation of balance_835_claim holds: the same sums, and nothing written down."""
+    adjusted, patient = _totals(claim.adjustments) if claim.adjustments else (0, 0)
+    for line in claim.lines:
+        line_adjusted = 0
+        for adjustment in line.adjustments:
+            line_adjusted += adjustment.amount_cents
+            if adjustment.group_code == "PR":
+                patient += adjustment.amount_cents
+        if line.charge_cents - line_adjusted != line.paid_cents:
+            return False
+        adjusted += line_adjusted
+    if claim.charge_cents - adjusted != claim.paid_cents:
+        return False
+    return claim.is_reversal or (claim.patient_responsibility_cents or 0) == patient
 
 
 def balance_835(remittance: Remittance) -> list[BalanceEquation]:

@@ -54,8 +54,6 @@ class Cursor:
         self.segment: list[str] = []
         self.e: list[str] = PADDING
         self.id = ""
-        self._split_from = ""
-        self._split: list[str] = []
         self._counted = (0, 0)  # A position in text and the segments before it.
         self._digest = hashlib.sha256()
         self._undigested: int | None = None
@@ -89,17 +87,6 @@ class Cursor:
         """Go to the segment that starts at a position of text, or to the first of the next batch."""
         self.end = pos - 1
         return self.advance()
-
-    def loaded(self) -> tuple[list[str], int]:
-        """The segments of text and the index of the current one; an empty text stands behind the last."""
-        if self._split_from is not self.text:
-            self._split_from, self._split = self.text, self.text.split("~")
-        return self._split, self.number - self.reader.batch_number - 1
-
-    def skip(self, count: int) -> str:
-        """Go so many segments ahead of the current one; the segments between must be loaded."""
-        segments, index = self.loaded()
-        return self.leap(self.pos + sum(map(len, segments[index : index + count])) + count)
 
     def _load(self) -> bool:
         if self._undigested is not None:

@@ -30,7 +30,7 @@ class Memo(dict[str, T]):
 
 
 class Table(dict[K, T]):
-    """Texts by the values they were written from; bounded in entries. For records of our own, whose fields are short."""
+    """Texts by the values they were written from; bounded in entries. For our own records, whose fields are short."""
 
     def __init__(self, write: Callable[[K], T]) -> None:
         super().__init__()

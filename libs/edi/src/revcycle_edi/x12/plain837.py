@@ -1,9 +1,10 @@
-"""Professional claims of the plainest and most frequent shape, taken segment by segment from what is loaded.
+"""Professional claims of the plainest and most frequent shape, read with one pattern per level, claim and line.
 
 Subscriber (and patient) with name, address and birth date, claim with diagnoses, an authorization and a rendering
 provider, lines with service, date and control number. Whatever else stands in a claim sends it to the loop readers.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -27,7 +28,14 @@ from revcycle_edi.x12.values import parse_cents, parse_date, parse_integer, pars
 
 _Service = tuple[str, tuple[str, ...], str, int, Decimal, str, tuple[int, ...], str]
 _Period = tuple[date, date | None]
-_ENDS = frozenset(("CLM", "HL*", "SE*"))
+_WHO = r"(?:N3\*([^*~]*)~(N4\*[^~]*)~)?(?:DMG\*D8\*([^*~]+)\*([^*~]*)~)?"
+_SUBSCRIBER = re.compile(
+    rf"HL\*[^*~]*\*[^*~]*\*22\*[^~]*~(SBR\*[^~]*)~(NM1\*IL\*[^~]*)~{_WHO}"
+    r"(NM1\*PR\*[^~]*~(?:(?:N3|N4|REF)\*[^~]*~)*)(?=CLM\*|HL\*)"
+)
+_PATIENT = re.compile(rf"HL\*[^*~]*\*[^*~]*\*23\*[^~]*~PAT\*([^*~]*)~(NM1\*QC\*[^~]*)~{_WHO}(?=CLM\*)")
+_CLAIM = re.compile(r"(CLM\*[^~]*)~(?:REF\*G1\*([^*~]*)~)?(HI\*[^~]*)~(NM1\*82\*[^~]*~(?:PRV\*[^~]*~)?)?(?=LX\*)")
+_LINE = re.compile(r"LX\*[^~]*~(SV1\*[^~]*)~(DTP\*472\*[^~]*)~(?:REF\*6R\*([^*~]*)~)?(?=LX\*|CLM\*|HL\*|SE\*)")
 
 
 class Memory:
@@ -42,7 +50,6 @@ class Memory:
         self.diagnoses = Memo(_diagnoses)
         self.facilities = Memo(_facility)
         self.insurances = Memo(_insurance)
-        self.cities = Memo(_city)
 
 
 class Context:
@@ -61,52 +68,39 @@ class Context:
 
 def plain_professional(cursor: Cursor, context: Context) -> Iterator[ProfessionalClaim]:
     """Claims with their subscribers and patients from the cursor on, up to the first one of another shape."""
-    segments, start = cursor.loaded()
-    index = start
+    text = cursor.text
+    start = pos = cursor.pos
     try:
         while True:
-            segment = segments[index]
-            if segment[:4] == "CLM*":
-                claim, end = _claim(segments, index, context)
+            found = _CLAIM.match(text, pos)
+            if found is not None:
+                claim, pos_behind = _claim(text, found, context)
                 yield claim
-            elif segment[-5:-1] == "*22*":
-                end = _subscriber(segments, index, context)
-            elif segment[-5:-1] == "*23*":
-                end = _patient(segments, index, context)
+                pos = pos_behind
+            elif (found := _SUBSCRIBER.match(text, pos)) is not None:
+                _subscriber(found, context)
+                pos = found.end()
+            elif (found := _PATIENT.match(text, pos)) is not None:
+                _patient(found, context)
+                pos = found.end()
             else:
                 break
-            index = end
-    except (UnusualShapeError, X12Error, IndexError):
+    except (UnusualShapeError, X12Error):
         pass  # The loop readers meet it again and say where if it is wrong.
-    if index > start:
-        cursor.skip(index - start)
+    if pos > start:
+        cursor.leap(pos)
 
 
-def _claim(segments: list[str], index: int, context: Context) -> tuple[ProfessionalClaim, int]:
-    """The claim that starts at an index, and the index behind it."""
-    billing, subscriber, payer = context.billing, context.subscriber, context.payer
-    e = segments[index].split("*")
+def _claim(text: str, found: re.Match[str], context: Context) -> tuple[ProfessionalClaim, int]:
+    """The claim whose head was found, and the position behind it."""
+    billing, subscriber, payer, memory = context.billing, context.subscriber, context.payer, context.memory
+    head, authorization, information, rendering = found.groups()
+    e = head.split("*")
     if not 10 <= len(e) <= 11 or billing is None or subscriber is None or payer is None:
         raise UnusualShapeError
-    place, frequency = context.memory.facilities[e[5]]
-    index += 1
-    segment = segments[index]
-    authorization = ""
-    if segment[:7] == "REF*G1*":
-        authorization = _rest(segment, 7)
-        index += 1
-        segment = segments[index]
-    version, diagnoses = context.memory.diagnoses[segment]
-    index += 1
-    segment = segments[index]
-    rendering: Provider | None = None
-    if segment[:7] == "NM1*82*":
-        index += 1
-        if segments[index][:4] == "PRV*":
-            segment = f"{segment}~{segments[index]}"
-            index += 1
-        rendering = context.memory.rendering[segment]
-    lines, index = _lines(segments, index, context)
+    place, frequency = memory.facilities[e[5]]
+    version, diagnoses = memory.diagnoses[information]
+    lines, pos = _lines(text, found.end(), memory)
     claim = ProfessionalClaim(
         claim_id=e[1],
         charge_cents=parse_cents(e[2]),
@@ -118,8 +112,8 @@ def _claim(segments: list[str], index: int, context: Context) -> tuple[Professio
         assignment_code=e[7],
         benefits_assigned=e[8],
         release_code=e[9],
-        prior_authorization_number=authorization,
-        rendering_provider=rendering,
+        prior_authorization_number=authorization or "",
+        rendering_provider=memory.rendering[rendering] if rendering else None,
         place_of_service=place,
         diagnosis_codes=diagnoses,
         lines=lines,
@@ -127,25 +121,17 @@ def _claim(segments: list[str], index: int, context: Context) -> tuple[Professio
         provider_signature=e[6] != "N",
         patient_signature_source=e[10] if len(e) == 11 else "",
     )
-    return claim, index
+    return claim, pos
 
 
-def _lines(segments: list[str], index: int, context: Context) -> tuple[tuple[ProfessionalLine, ...], int]:
-    """At least one line from an index on, and the index behind the last."""
-    services, periods = context.memory.services, context.memory.served
+def _lines(text: str, pos: int, memory: Memory) -> tuple[tuple[ProfessionalLine, ...], int]:
+    """At least one line from a position on, and the position behind the last."""
+    services, periods = memory.services, memory.served
     lines: list[ProfessionalLine] = []
-    while segments[index][:3] == "LX*":
-        code, modifiers, qualifier, charge, units, unit, pointers, place = services[segments[index + 1]]
-        start, end = periods[segments[index + 2]]
-        control = segments[index + 3]
-        if control[:7] == "REF*6R*":
-            control = control[7:]
-            if "*" in control:
-                raise UnusualShapeError
-            index += 4
-        else:
-            control = ""
-            index += 3
+    while (found := _LINE.match(text, pos)) is not None:
+        service, period, control = found.groups()
+        code, modifiers, qualifier, charge, units, unit, pointers, place = services[service]
+        start, end = periods[period]
         lines.append(
             ProfessionalLine(
                 procedure_code=code,
@@ -158,27 +144,23 @@ def _lines(segments: list[str], index: int, context: Context) -> tuple[tuple[Pro
                 place_of_service=place,
                 service_from=start,
                 service_to=end,
-                control_number=control,
+                control_number=control or "",
             )
         )
-    if not lines or segments[index][:3] not in _ENDS:
+        pos = found.end()
+    if not lines or text.startswith("LX*", pos):
         raise UnusualShapeError
-    return tuple(lines), index
+    return tuple(lines), pos
 
 
-def _subscriber(segments: list[str], index: int, context: Context) -> int:
-    """Take the subscriber level at an index into the context; the index behind it."""
-    responsibility, group, group_name, insurance, filing = context.memory.insurances[segments[index + 1]]
-    name = segments[index + 2].split("*")
-    if len(name) != 10 or name[1] != "IL" or name[0] != "NM1":
+def _subscriber(found: re.Match[str], context: Context) -> None:
+    """Take a subscriber level into the context."""
+    insurance_text, name_text, street, city, born, sex, payer = found.groups()
+    memory = context.memory
+    responsibility, group, group_name, insurance, filing = memory.insurances[insurance_text]
+    name = name_text.split("*")
+    if len(name) != 10:
         raise UnusualShapeError
-    address, born, sex, index = _person(segments, index + 3, context)
-    first = index
-    while segments[index][:3] in ("NM1", "N3*", "N4*", "REF"):
-        index += 1
-    if segments[index][:3] not in ("CLM", "HL*"):
-        raise UnusualShapeError
-    payer = context.memory.payers[segments[first] if index == first + 1 else "~".join(segments[first:index])]
     context.subscriber = Subscriber(
         member_id=name[9],
         last_name=name[3],
@@ -186,67 +168,43 @@ def _subscriber(segments: list[str], index: int, context: Context) -> int:
         middle_name=name[5],
         suffix=name[7],
         entity_type="2" if name[2] == "2" else "1",
-        birth_date=born,
-        sex=sex,
-        address=address,
+        birth_date=parse_date(born) if born else None,
+        sex=sex or "",
+        address=_address(street, city) if city else None,
         responsibility=responsibility,
         group_number=group,
         group_name=group_name,
         insurance_type_code=insurance,
         filing_code=filing,
     )
-    context.payer, context.patient = payer, None
-    return index
+    context.payer, context.patient = memory.payers[payer], None
 
 
-def _patient(segments: list[str], index: int, context: Context) -> int:
-    """Take the patient level at an index into the context; the index behind it."""
-    relationship = segments[index + 1]
-    name = segments[index + 2].split("*")
-    if relationship[:4] != "PAT*" or not 4 <= len(name) <= 8 or name[1] != "QC" or name[0] != "NM1":
+def _patient(found: re.Match[str], context: Context) -> None:
+    """Take a patient level into the context."""
+    relationship, name_text, street, city, born, sex = found.groups()
+    name = name_text.split("*")
+    if not 4 <= len(name) <= 8:
         raise UnusualShapeError
     name += [""] * 5
-    address, born, sex, index = _person(segments, index + 3, context)
-    if segments[index][:3] != "CLM":
-        raise UnusualShapeError
     context.patient = Patient(
-        relationship_code=_rest(relationship, 4),
+        relationship_code=relationship,
         last_name=name[3],
         first_name=name[4],
         middle_name=name[5],
         suffix=name[7],
-        birth_date=born,
-        sex=sex,
-        address=address,
+        birth_date=parse_date(born) if born else None,
+        sex=sex or "",
+        address=_address(street, city) if city else None,
     )
-    return index
 
 
-def _person(segments: list[str], index: int, context: Context) -> tuple[Address | None, date | None, str, int]:
-    """N3, N4 and DMG behind a name, each of them optional, and the index behind them."""
-    address: Address | None = None
-    born: date | None = None
-    sex = ""
-    street = segments[index]
-    if street[:3] == "N3*":
-        city, state, postal = context.memory.cities[segments[index + 1]]
-        address = Address(line1=_rest(street, 3), city=city, state=state, postal_code=postal)
-        index += 2
-    demographics = segments[index]
-    if demographics[:7] == "DMG*D8*":
-        if demographics[15:16] != "*":
-            raise UnusualShapeError
-        born, sex = parse_date(demographics[7:15]), _rest(demographics, 16)
-        index += 1
-    return address, born, sex, index
-
-
-def _rest(segment: str, start: int) -> str:
-    """The one element that remains from a position on."""
-    rest = segment[start:]
-    if "*" in rest:
+def _address(street: str, region: str) -> Address:
+    """N3 and N4; not remembered, since postal codes of nine digits hardly repeat."""
+    e = region.split("*")
+    if len(e) != 4:
         raise UnusualShapeError
-    return rest
+    return Address(line1=street, city=e[1], state=e[2], postal_code=e[3])
 
 
 def _service(segment: str) -> _Service:
@@ -298,21 +256,14 @@ def _insurance(segment: str) -> tuple[str, str, str, str, str]:
     return e[1], e[3], e[4], e[5], e[9]
 
 
-def _city(segment: str) -> tuple[str, str, str]:
-    e = segment.split("*")
-    if e[0] != "N4" or len(e) != 4:
-        raise UnusualShapeError
-    return e[1], e[2], e[3]
-
-
 def _rendering(text: str) -> Provider:
-    (provider,) = read_providers(text + "~")
+    (provider,) = read_providers(text)
     return provider[1]
 
 
 def _payer(text: str) -> Payer:
-    """NM1*PR with its address and references."""
-    segments = [segment.split("*") + [""] * 10 for segment in text.split("~")]
+    """NM1*PR with its address and references, every segment with its terminator."""
+    segments = [segment.split("*") + [""] * 10 for segment in text[:-1].split("~")]
     name = segments[0]
     if name[:2] != ["NM1", "PR"] or any(e[0] == "NM1" for e in segments[1:]):
         raise UnusualShapeError

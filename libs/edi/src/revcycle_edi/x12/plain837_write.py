@@ -7,6 +7,8 @@ from claim to claim (services, dates, providers, payers, names) is written once 
 from datetime import date
 from decimal import Decimal
 
+import msgspec
+
 from revcycle_edi.x12.memo import Table
 from revcycle_edi.x12.records.claim import Payer, ProfessionalClaim, ProfessionalLine, Provider, Subscriber
 from revcycle_edi.x12.records.common import Address
@@ -268,9 +270,7 @@ def _code2(text: str) -> str:
 def _region(address: Address) -> str:
     """N4 with the terminator in front of it, empty when nothing is known."""
     out = SegmentWriter()
-    write_address(
-        out, Address(city=address.city, state=address.state, postal_code=address.postal_code, country=address.country)
-    )
+    write_address(out, msgspec.structs.replace(address, line1="", line2=""))
     return "".join("~" + segment for segment in out.segments)
 
 

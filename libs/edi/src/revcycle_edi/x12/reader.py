@@ -18,7 +18,8 @@ WHITE = " \t\r\n"
 STANDARD = Delimiters()
 """The usual delimiters; readers use this very object for them, so that a check by identity is enough."""
 _BINARY_SPLITS = {"BIN": 2, "BDS": 3}
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 64 * 1024  # Small enough that text and segments of a batch stay in the processor's cache.
+_LOOPS = ("HL", "CLP")  # Batches end before one of these where they can, so that few claims span two.
 _ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 
 Source = bytes | Iterable[bytes]
@@ -235,7 +236,9 @@ class SegmentReader:
         if first < 0:
             return -1
         limit = text.find(ending, start)
-        end = text.rfind(terminator, start) if limit < 0 else text.find(terminator, limit)
+        end = -1 if limit < 0 else text.find(terminator, limit)
+        if end < 0:
+            end = max(text.rfind(f"{terminator}{loop}{self.delimiters.element}", first + 1) for loop in _LOOPS)
         if end < 0:
             end = text.rfind(terminator, start)
         attachments = text.find("GS" + self.delimiters.element + "PI", start, end)

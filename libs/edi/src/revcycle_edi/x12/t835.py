@@ -5,7 +5,13 @@ from datetime import date
 
 import msgspec
 
-from revcycle_edi.x12.balance import BalanceEquation, balance_835_claim, balance_835_payment, unbalanced
+from revcycle_edi.x12.balance import (
+    BalanceEquation,
+    balance_835_claim,
+    balance_835_payment,
+    holds_835_claim,
+    unbalanced,
+)
 from revcycle_edi.x12.cursor import (
     Cursor,
     TransactionStart,
@@ -21,7 +27,7 @@ from revcycle_edi.x12.cursor import (
     with_n4,
 )
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.quick835 import quick_claims
+from revcycle_edi.x12.quick835 import Memory, quick_claims
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.common import (
     Address,
@@ -377,7 +383,8 @@ def _unbalanced(cursor: Cursor, start: TransactionStart) -> Iterator[BalanceEqua
         nonlocal paid
         for claim in claims:
             paid += claim.paid_cents
-            broken.extend(unbalanced(balance_835_claim(claim)))
+            if not holds_835_claim(claim):
+                broken.extend(unbalanced(balance_835_claim(claim)))
 
     remittance = _read(cursor, start, judge)
     yield from broken
@@ -386,6 +393,7 @@ def _unbalanced(cursor: Cursor, start: TransactionStart) -> Iterator[BalanceEqua
 
 def _read(cursor: Cursor, start: TransactionStart, take: Callable[[Iterable[RemittanceClaim]], None]) -> Remittance:
     """One ST without its claims, which are handed to take as they come."""
+    memory = Memory()
     cursor.start_digest()
     head = _Head(cursor)
     assigned = ""
@@ -394,7 +402,7 @@ def _read(cursor: Cursor, start: TransactionStart, take: Callable[[Iterable[Remi
     extra = head.extra
     while not at_end(cursor):
         if cursor.id == "CLP":
-            take(quick_claims(cursor, assigned))
+            take(quick_claims(cursor, assigned, memory))
             if cursor.id == "CLP":
                 take((_claim(cursor, assigned),))
             continue
@@ -445,10 +453,11 @@ def _payment_date(text: str) -> date:
 
 
 def _claims(cursor: Cursor, start: TransactionStart) -> Iterator[RemittanceClaim]:
+    memory = Memory()
     assigned = ""
     while not at_end(cursor):
         if cursor.id == "CLP":
-            yield from quick_claims(cursor, assigned)
+            yield from quick_claims(cursor, assigned, memory)
             if cursor.id == "CLP":
                 yield _claim(cursor, assigned)
         else:

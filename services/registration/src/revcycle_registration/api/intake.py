@@ -79,9 +79,9 @@ def _unprocessable(field: str, rule: str, message: str, expected: str) -> Unproc
 
 
 def _text(raw: object, name: str) -> str | None:
-    """A text of a file that may be anything, cut to what is kept of a refused one."""
+    """An identifier of a file that may be anything; None for what is too long for one: it may be a person's name."""
     value = raw.get(name) if isinstance(raw, dict) else None
-    return value[:IDENTIFIER_LENGTH_MAX].replace("\0", "") if isinstance(value, str) else None
+    return value.replace("\0", "") if isinstance(value, str) and len(value) <= IDENTIFIER_LENGTH_MAX else None
 
 
 def _refusal(raw: object, outcome: Outcome) -> refusals.Refusal:

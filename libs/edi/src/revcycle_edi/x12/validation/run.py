@@ -32,6 +32,11 @@ _FUNCTIONAL = {
 _MEMORIES: dict[int, GuideMemory] = {}
 
 
+def forget() -> None:
+    """Forget what validation has learned about guides; only tests of that memory need this."""
+    _MEMORIES.clear()
+
+
 class _Rules(Protocol):
     """What every rule set offers."""
 
@@ -79,6 +84,24 @@ class _Transaction:
         handler = self._handlers.get(name)
         if handler is not None:
             handler(loop, e)
+
+    def feed_many(self, segments: list[str], index: int) -> int:
+        """Take segments from an index on, up to the next one of the envelope; the index of that one."""
+        walker, handlers, place = self._walker, self._handlers, self._out.place
+        while index < len(segments) and segments[index][:3] not in _ENVELOPES:
+            place.index = index
+            if walker is None:
+                self.feed(segments[index])
+            else:
+                use, e = walker.feed(segments[index])
+                name = e[0]
+                if name in _NUMBERED:
+                    self._number(name, e)
+                handler = handlers.get(name)
+                if handler is not None:
+                    handler(use.loop if use is not None else "", e)
+            index += 1
+        return index
 
     def _number(self, name: str, e: list[str]) -> None:
         if name == "HL":
@@ -199,15 +222,21 @@ class _Envelope:
         """Take the segments of a batch."""
         place = self.out.place
         place.batch = batch
-        for index, text in enumerate(batch.segments):
+        segments, index = batch.segments, 0
+        while index < len(segments):
             place.index = index
-            opened = self._open
-            if opened is not None and text[:3] not in _ENVELOPES:
-                opened.feed(text, batch.special(index))
+            special = batch.special(index)
+            if self._open is None or segments[index][:3] in _ENVELOPES:
+                self._envelope_segment(segments[index], batch.elements(index))
+            elif special is not None:
+                self._open.feed(segments[index], special)
             else:
-                self._envelope_segment(text, batch.elements(index))
+                index = self._open.feed_many(segments, index) - 1
+            index += 1
 
     def _envelope_segment(self, text: str, e: list[str]) -> None:
+        if self._open is None:
+            self.out.place.start = 0
         handler = self._handlers.get(e[0])
         if handler is not None:
             handler(text, e)
@@ -233,7 +262,6 @@ class _Envelope:
         place.interchange, place.group, place.transaction = e[13], "", ""
         place.loop = ""
         self._isa, self._group, self._open = e, [], None
-        place.start = 0
         self._group_count = 0
         self._groups = set()
         checks = (
@@ -349,7 +377,6 @@ class _Envelope:
                 expected="SE before the next ST, GS or GE",
             )
             self._open = None
-            self.out.place.start = 0
 
     def _se(self, text: str, e: list[str]) -> None:
         if self._open is None:

@@ -1,0 +1,56 @@
+"""`revcycle codes` as a person runs it: claims are checked, an index is imported and used, suggestions are scored."""
+
+import json
+from pathlib import Path
+
+from revcycle_cli.main import build_app
+from typer.testing import CliRunner
+
+CLAIM = {
+    "encounter_number": "E1",
+    "date_of_service": "2026-08-15",
+    "place_of_service": "11",
+    "diagnoses": ["I10"],
+    "lines": [{"code": "J1030", "units": 1, "diagnosis_pointers": [1]}],
+}
+INDEX = "RowID,Letter,Level,Term,See,SeeAlso,NonEssModif,Code\n1,T,0,Testers' knee,,,,M70.40\n"
+
+
+def run(*arguments: object, status: int = 0) -> str:
+    result = CliRunner().invoke(build_app(), ["codes", *map(str, arguments)])
+    assert result.exit_code == status, result.output
+    return result.stdout
+
+
+def test_a_claim_is_checked_and_every_finding_names_its_rule_and_release(tmp_path: Path) -> None:
+    """A line with `lines` is a claim; one JSON object a finding; exit status 1 when billing is blocked."""
+    file = tmp_path / "claims.jsonl"
+    file.write_text(json.dumps(CLAIM) + "\n")
+    [finding] = map(json.loads, run("check", file, "--json", "--releases", tmp_path, status=1).splitlines())
+    assert (finding["encounter_number"], finding["rule"], finding["release"]) == ("E1", "PX-01", "demo-2026")
+    assert finding["lines"] == [1] and "J1010" in finding["expected"]
+    wanted = "encounter_number rule rule_version severity lines codes release row message expected carc overridable"
+    assert {*wanted.split(), "override_needs"} <= finding.keys()
+    assert "1 encounters, 1 with an error" in run("check", file, "--releases", tmp_path, status=1)
+
+
+def test_an_imported_index_adds_names_to_suggestions_and_they_are_scored(tmp_path: Path) -> None:
+    index, notes, out, gold = (tmp_path / name for name in ("index.csv", "notes.jsonl", "out.jsonl", "gold.jsonl"))
+    index.write_text(INDEX)
+    notes.write_text(json.dumps({"id": "n1", "text": "ASSESSMENT\n\nTesters' knee.\n"}) + "\n")
+    gold.write_text(json.dumps({"id": "n1", "codes": ["M70.40"]}) + "\n")
+    releases = ("--releases", tmp_path / "releases")
+    told = run("import", index, "--release", "2025", "--from", "2024-10-01", *releases)
+    assert told.startswith("icd10cm-index 2025: 1 rows")
+    assert run("suggest", "--in", notes, "--out", out, *releases) == f"1 notes in {out}\n"
+    [first, *_] = json.loads(out.read_text())["suggestions"]
+    assert (first["code"], first["highlight"], first["path"][0]) == ("M70.40", True, "alphabetic index")
+    assert "exact micro-F1" in run("score", "--gold", gold, "--pred", out)
+
+
+def test_an_unknown_layout_is_refused_with_the_kinds_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "what.txt"
+    file.write_text("nothing known\n")
+    result = CliRunner().invoke(build_app(), ["codes", "import", str(file), "--release", "x", "--from", "2026-01-01"])
+    assert result.exit_code == 2
+    assert "icd10cm-index" in result.stderr and "gpci" in result.stderr
