@@ -26,7 +26,8 @@ _POLL_SECONDS: Final = 0.02
 _ALIVE_PATIENCE_SECONDS: Final = 8.0
 _HOLD_PATIENCE_SECONDS: Final = 60.0
 _SERVER_READY_SECONDS: Final = 60.0
-_SERVER_PATIENCE_SECONDS: Final = 45.0
+_SERVER_PATIENCE_SECONDS: Final = 75.0
+_SERVED_SECONDS: Final = 10.0
 _REFILL_SECONDS: Final = 0.25
 _PAYER_WORK: Final = ("owed", "mailbox")
 _SIGNALS: Final = {"kill": signal.SIGKILL, "immediate_stop": signal.SIGQUIT, "kill_leader": signal.SIGKILL}
@@ -133,10 +134,13 @@ class Nemesis:
         self._write(action.fault, target, work=work)
 
     async def _until_it_serves(self, server: str) -> None:
-        """A server that dies again and again before it ever served would only be one long outage."""
+        """A server that dies again as soon as it is back would only be one long outage: let it serve for a while."""
         deadline = time.monotonic() + _SERVER_PATIENCE_SECONDS
+        served_since = None
         while time.monotonic() < deadline and server not in self._held:
-            if any(each.name == server and each.state == "running" for each in self.stack.processes):
+            serves = any(each.name == server and each.state == "running" for each in self.stack.processes)
+            served_since = (served_since or time.monotonic()) if serves else None
+            if served_since is not None and time.monotonic() - served_since >= _SERVED_SECONDS:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 

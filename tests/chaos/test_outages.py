@@ -26,6 +26,7 @@ OUTAGE_SECONDS = 60.0
 SHORT_OUTAGE_SECONDS = 5.0
 DRAINED_WITHIN_SECONDS = 60
 READY_AGAIN_WITHIN_SECONDS = 120
+NOT_READY_WITHIN_SECONDS = 60
 REQUESTS_PER_SECOND = 4
 PLANNED = 6000
 UPSTREAM = {after: before for before, after in pairwise(SERVICES)}
@@ -168,21 +169,28 @@ def _pids(made: Storm) -> dict[str, int | None]:
 async def _outage(made: Storm, name: str, seconds: float) -> None:
     """Take a server down; meanwhile every process lives, and each says that it is not ready; then wait for all."""
     not_ready: set[str] = set()
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=20) as client:
         await asyncio.to_thread(made.stack.hold_down, name)
         try:
-            until = time.monotonic() + seconds
-            while time.monotonic() < until:
-                for member in made.members:
-                    url = made.stack.urls[member]
-                    assert (await client.get(f"{url}/livez")).status_code == 200, f"{member} without {name}"
-                    if (await client.get(f"{url}/readyz")).status_code == 503:
-                        not_ready.add(member)
+            began = time.monotonic()
+            while time.monotonic() < began + seconds or (
+                not_ready != set(made.members) and time.monotonic() < began + NOT_READY_WITHIN_SECONDS
+            ):
+                asked = [_lives_and_is_ready(client, member, made.stack.urls[member]) for member in made.members]
+                ready = await asyncio.gather(*asked)
+                not_ready |= {member for member, is_ready in zip(made.members, ready, strict=True) if not is_ready}
                 await asyncio.sleep(POLL_SECONDS)
         finally:
             made.stack.release(name)
         assert not_ready == set(made.members), f"without {name}, these said they were ready"
         await _ready_again(made, client, name)
+
+
+async def _lives_and_is_ready(client: httpx.AsyncClient, member: str, url: str) -> bool:
+    assert (await client.get(f"{url}/livez")).status_code == 200, f"{member} does not live"
+    status = (await client.get(f"{url}/readyz")).status_code
+    assert status in (200, 503), f"{member}: {status}"
+    return status == 200
 
 
 async def _ready_again(made: Storm, client: httpx.AsyncClient, name: str) -> None:

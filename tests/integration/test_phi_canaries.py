@@ -18,7 +18,7 @@ from .canaries import LAST_NAME, MEMBER_ID, NOTE, STEMS, Person, Search, people
 from .harness import Caller, Ran, Visits, revcycle, wait_for
 from .phi_routes import identified, misuses, send_everybody, wait_for_everybody
 
-pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(300)]
 
 OWN_COLUMNS: Final = {
     "registration": {
@@ -88,9 +88,7 @@ def test_fifty_canaries_go_every_way_and_are_seen_nowhere(
     layout = StateLayout(stack.state_dir)
     truth = layout.root / "truth.jsonl"
     search.look_into_folder(".revcycle", layout.root, [layout.payer, truth, layout.root / "postgresql", layout.kafka])
-    # Indexes hold offsets and times only, and are mostly reserved space.
-    indexes = [file for kind in ("*.index", "*.timeindex") for file in layout.kafka.rglob(kind)]
-    search.look_into_folder("topic segments", layout.kafka, indexes)
+    search.look_into_folder("topic segments", layout.kafka, _indexes(layout))
 
     with capsys.disabled():
         sys.stdout.write(f"\n{search.report()}\n")
@@ -213,6 +211,11 @@ def _as_bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
+def _indexes(layout: StateLayout) -> list[Path]:
+    """Of the broker's files those that hold offsets and times only, and are mostly reserved space."""
+    return [file for kind in ("*.index", "*.timeindex") for file in layout.kafka.rglob(kind)]
+
+
 def _leaks_are_seen(layout: StateLayout) -> None:
     """The very search that found nothing finds a leak in each place where one would be."""
     leaks = {
@@ -226,7 +229,7 @@ def _leaks_are_seen(layout: StateLayout) -> None:
             file.write_text(text, encoding="utf-8")
         search = Search()
         for folder in (layout.logs, layout.kafka, layout.root / "archive"):
-            search.look_into_folder("planted", folder)
+            search.look_into_folder("planted", folder, _indexes(layout))
         assert {place.rpartition("/")[2] for place in search.sightings} == {file.name for file in leaks}
     finally:
         for file in leaks:

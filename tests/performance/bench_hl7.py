@@ -29,8 +29,8 @@ _NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 _HEADER = "MSH|^~\\&|HOSP|MAIN|REVCYCLE|TEST|20260601120000||{type}|MSG{number:06d}|P|2.5.1\r"
 _PERSON = (
     "EVN|A04|20260601120000\r"
-    "PID|1||T{number:06d}^^^HOSP^MR~A{number:06d}^^^HOSP^AN||TESTER^ANN^Q||19800102|F|||{number} TEST STREET^^TESTVILLE^TX^"
-    "78701||5550100000|||S||ACC{number:06d}\r"
+    "PID|1||T{number:06d}^^^HOSP^MR~A{number:06d}^^^HOSP^AN||TESTER^ANN^Q||19800102|F|||{number} TEST STREET^^TESTVILLE"
+    "^TX^78701||5550100000|||S||ACC{number:06d}\r"
     "PV1|1|O|CLINIC^1^2||||1234567893^SAMPLE^DOC|||MED||||||||V{number:06d}|||||||||||||||||||||||||20260601113000\r"
 )
 _INSURANCE = (

@@ -145,6 +145,24 @@ async def test_the_listener_answers_pipelined_messages_in_order_and_survives_bad
         writer.close()
 
 
+def test_a_message_broken_off_by_the_next_one_is_refused_under_its_own_id_and_the_next_one_taken() -> None:
+    cut = ADT.replace(b"CTRL1", b"CUT")[:-40]
+    first, second = Deframer().feed(b"\x0b" + cut + frame(ADT))
+    assert (_answer(first), _answer(second)) == (("AR", "CUT"), ("AA", "CTRL1"))
+    assert _answer(ADT + ADT) == ("AR", "CTRL1")
+
+
+async def test_refusals_over_the_wire_leave_the_listener_alive() -> None:
+    async def handler(message: bytes) -> bytes:
+        return acknowledge(message, control_id="A1", now=NOW)
+
+    server = await start_server(handler, "127.0.0.1", 0)
+    async with server, Client("127.0.0.1", server.sockets[0].getsockname()[1]) as client:
+        wrong = [ADT.replace(b"2.5.1", b"9.9"), ADT.replace(b"ADT^A04", b"ZZZ^Z01"), ADT[:30], ADT]
+        answers = [parse_ack(answer) for answer in await client.send_all(wrong, window=2)]
+    assert [answer.code for answer in answers] == ["AR", "AR", "AR", "AA"]
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_get_an_answer(data: bytes) -> None:
     assert _answer(data)[0] in ("AA", "AE", "AR", "CA", "CE", "CR")
