@@ -249,7 +249,8 @@ class SimulatedProducer(MemoryProducer):
         machine = self._transport.machine
         outcome, _, text = (await machine.seam("send")).partition(" ")
         machine.acts += 1
-        cut = int(text or 0) % (len(records) + 1)
+        # Never behind the last record: whatever goes wrong, it goes wrong for at least one.
+        cut = int(text or 0) % len(records)
         broker = self._transport.broker
         if outcome == "torn":
             await super().send(records[:cut])
@@ -259,12 +260,12 @@ class SimulatedProducer(MemoryProducer):
             raise Transient("simulated: the broker's connection was dropped")
         if outcome == "refused":
             done = list(await super().send(records[:cut]))
-            broker.refuse_sends = 1 if cut < len(records) else 0
+            broker.refuse_sends = 1
             done += await super().send(records[cut:])
             broker.refuse_sends = 0
             return done
         if outcome == "unacknowledged":
-            broker.lose_acknowledgments = cut
+            broker.lose_acknowledgments = cut + 1
         acknowledged = await super().send(records)
         broker.lose_acknowledgments = 0
         return acknowledged

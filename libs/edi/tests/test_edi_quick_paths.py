@@ -197,7 +197,7 @@ def test_streamed_balancing_says_what_balancing_of_records_says() -> None:
     assert len(list(iter_835_unbalanced(data))) == 2
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_file_of_100_megabytes_is_validated_and_read_in_constant_memory() -> None:
     script = Path(__file__).parents[3] / "tests" / "performance" / "edi_memory.py"
     told = subprocess.run(

@@ -1,5 +1,7 @@
 """Promise: sealed compartments are unreadable without the grant, and any change on the way is noticed."""
 
+import base64
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,11 +21,31 @@ from revcycle_messaging.envelope import (
     read_headers,
 )
 from revcycle_messaging.errors import BadSeal, MissingKey, Permanent
+from revcycle_messaging.keys import KeyRing
 from revcycle_messaging.sealing import SealedEvent, check_seal, open_event, seal_event, view_of
 from revcycle_messaging.testing import OTHER_TENANT, START, TENANT, NoteTaken, make_cause, make_key_ring
 from revcycle_messaging.transports.kafka import hash_of_key
 
 TOPIC = "revcycle.testing.v1"
+PAYLOAD = (
+    '{"note_id":"n1","number":3,"cents":125,"sealed":'
+    '{"identity":"k1.AAAAAAAAAAAAAAABbvTRnSmREiQsfQh3uO5/o1zcPAQh4AfLPSJ+MJ6DabfEUcvFjHNYiGwvUA=="'
+    ',"clinical":"k1.AAAAAAAAAAAAAAACslNNEtAu+OubRA0hVTzmBN7UyB6SBV7IxlMLutFy"}}'
+)
+HEADERS = """\
+ce_specversion:1.0
+ce_id:00000000-0000-0000-0000-000000000007
+ce_type:revcycle.testing.NoteTaken.v1
+ce_source:revcycle/testing
+ce_subject:n1
+ce_time:2026-09-01T12:00:00+00:00
+content-type:application/json
+ce_sequence:3
+ce_tenantid:0190a000-0000-7000-8000-00000000000a
+ce_correlationid:c1
+ce_causationid:00000000-0000-0000-0000-000000000008
+ce_dependson:revcycle.patients.v1/p1@4
+ce_seal:k1.AAAAAAAAAAAAAAADlMSXEzMsVhCRI39RYoEXug=="""
 
 
 def envelope(tenant_id: UUID = TENANT) -> Envelope:
@@ -54,6 +76,19 @@ def test_an_event_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert checked == envelope()
     opened = open_event(TOPIC, "n1", checked, event.payload, keys).event
     assert (opened.number, opened.cents, opened.name, opened.code) == (3, 125, "SYNTHETIC PERSON", "I10")
+
+
+def test_what_goes_on_the_wire_stays_as_it_is_byte_for_byte(tmp_path: Path) -> None:
+    """Archives and topics hold what earlier versions wrote: headers, value and seals of one event, with known keys."""
+    key = {"active": "k1", "keys": {"k1": base64.b64encode(bytes(range(32))).decode()}}
+    purposes = dict.fromkeys(("envelope", "identity", "clinical"), key)
+    ring = tmp_path / "known.json"
+    ring.write_text(json.dumps({"granted": ["identity", "clinical"], "tenants": {str(TENANT): purposes}}))
+    note = NoteTaken(note_id="n1", number=3, cents=125, name="SYNTHETIC PERSON", code="I10")
+    nonces = iter(range(1, 4))
+    event = seal_event(note, envelope(), TOPIC, KeyRing(ring), lambda size: next(nonces).to_bytes(size, "big"))
+    assert event.payload.decode() == PAYLOAD
+    assert headers_to_text(event.headers) == HEADERS
 
 
 def test_without_the_grant_a_compartment_stays_shut_and_its_text_is_not_in_the_bytes(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ import pyx12.params
 import pyx12.x12n_document
 
 logging.disable(logging.CRITICAL)
-# Maps do not change while they are walked: read each once instead of once a document.
+# Maps do not change while they are walked: read each once instead of once a document. The parameters are part of the
+# key, so they must be the same object too.
+PARAMETERS = pyx12.params.params()
 pyx12.map_if.load_map_file = functools.lru_cache(maxsize=None)(pyx12.map_if.load_map_file)
 pyx12.map_index.map_index = functools.lru_cache(maxsize=None)(pyx12.map_index.map_index)
 
@@ -37,9 +39,8 @@ def errors(node: dict[str, Any], segment: str = "") -> Iterator[str]:
 def judge(text: str) -> dict[str, Any]:
     """Accepted or not, and why not."""
     out = io.StringIO()
-    parameters = pyx12.params.params()
     try:
-        accepted = pyx12.x12n_document.x12n_document(parameters, io.StringIO(text), None, None, fd_json=out)
+        accepted = pyx12.x12n_document.x12n_document(PARAMETERS, io.StringIO(text), None, None, fd_json=out)
     except Exception as error:
         return {"accepted": False, "errors": [f"raised {type(error).__name__}"]}
     document = json.loads(out.getvalue()) if out.getvalue() else {}

@@ -1,9 +1,11 @@
 """Writing events into the outbox: sequences first, then every event of the transaction in one statement."""
 
+import os
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from revcycle_messaging.cause import Cause
 from revcycle_messaging.envelope import DependsOn, Envelope, headers_to_text
 from revcycle_messaging.errors import Permanent
 from revcycle_messaging.keys import KeyRing
-from revcycle_messaging.sealing import seal_event
+from revcycle_messaging.sealing import Entropy, nonce_bytes, seal_event
 
 if TYPE_CHECKING:
     from revcycle_messaging.database import UnitOfWork
@@ -48,6 +50,7 @@ async def insert_events(uow: "UnitOfWork", events: Sequence[PendingEvent], servi
     newest = await _take_sequences(uow, counts)
     newest |= await _own_sequences(uow, events, newest)
     next_sequence = {stream: newest[stream] - count + 1 for stream, count in counts.items()}
+    entropy = _drawn_at_once(events)
     rows: list[tuple[int, str, str, int, UUID, str, bytes]] = []
     for pending, stream in zip(events, places, strict=True):
         sequence = next_sequence[stream]
@@ -65,7 +68,7 @@ async def insert_events(uow: "UnitOfWork", events: Sequence[PendingEvent], servi
             depends_on=_filled(pending, newest),
             traceparent=pending.cause.traceparent,
         )
-        sealed = seal_event(pending.event, envelope, pending.topic, keys)
+        sealed = seal_event(pending.event, envelope, pending.topic, keys, entropy)
         if len(sealed.payload) > MAX_PAYLOAD_BYTES:
             raise Permanent(f"{envelope.type}: {len(sealed.payload)} bytes; an event holds at most {MAX_PAYLOAD_BYTES}")
         rows.append(
@@ -79,6 +82,12 @@ async def insert_events(uow: "UnitOfWork", events: Sequence[PendingEvent], servi
             )
         )
     await _insert_rows(uow, rows, [pending.cause.now for pending in events])
+
+
+def _drawn_at_once(events: Sequence[PendingEvent]) -> Entropy:
+    """Chance for the nonces of all events from one call of the kernel: each is read once and never kept."""
+    contracts = Counter(type(pending.event) for pending in events)
+    return BytesIO(os.urandom(sum(nonce_bytes(contract) * count for contract, count in contracts.items()))).read
 
 
 async def _insert_rows(

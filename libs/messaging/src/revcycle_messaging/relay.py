@@ -25,6 +25,7 @@ from revcycle_messaging.transports import OutgoingRecord, Producer, Transport
 from revcycle_messaging.waiting import wait_for_event
 
 LOCK_CLASS: Final = zlib.crc32(b"revcycle-relay") & 0x7FFFFFFF
+Stream = tuple[Any, str, str]
 log = logging.getLogger(__name__)
 
 _READ = """
@@ -56,6 +57,8 @@ class _Round:
     """Rows that were read together and are being sent."""
 
     rows: "Sequence[Any]"
+    seqs: Sequence[int]
+    streams: Sequence[Stream]
     sending: "asyncio.Task[Sequence[bool]]"
 
 
@@ -167,7 +170,7 @@ class Relay:
             rows = [] if ending else await self._read(connection)
             if rows:
                 reach("relay_before_send")
-                self._in_flight.append(_Round(rows, asyncio.create_task(_send(producer, rows))))
+                self._in_flight.append(_round(producer, rows))
             if self._in_flight and (not rows or len(self._in_flight) >= self._settings.depth):
                 await self._settle(connection, self._in_flight[0])
                 self._in_flight.popleft()
@@ -177,20 +180,20 @@ class Relay:
                 await self._sleep(self._settings.poll_seconds)
 
     async def _read(self, connection: Any) -> "Sequence[Any]":
-        in_flight = [row["seq"] for one in self._in_flight for row in one.rows]
+        in_flight = [seq for one in self._in_flight for seq in one.seqs]
         with translated_errors():
             rows: Sequence[Any] = await connection.fetch(_READ, self.held_shards, in_flight, self._settings.round_rows)
         if not in_flight:
             return rows
         # A stream has one round in flight at a time: were the earlier send lost, the later one must not stand alone.
-        busy = {_stream(row) for one in self._in_flight for row in one.rows}
+        busy = {stream for one in self._in_flight for stream in one.streams}
         return [row for row in rows if _stream(row) not in busy]
 
     async def _settle(self, connection: Any, round_: _Round) -> None:
         """Archive what was acknowledged, per key no further than the first record that was not."""
         acknowledged = await round_.sending
         reach("relay_after_send")
-        moved, stuck = _acknowledged_prefix(round_.rows, acknowledged)
+        moved, stuck = _acknowledged_prefix(round_, acknowledged)
         if moved:
             await self._ensure_partition(connection)
             with translated_errors():
@@ -231,8 +234,14 @@ class Relay:
             self._wake.clear()
 
 
-def _stream(row: Any) -> tuple[Any, str, str]:
+def _stream(row: Any) -> Stream:
     return row["tenant_id"], row["topic"], row["key"]
+
+
+def _round(producer: Producer, rows: "Sequence[Any]") -> _Round:
+    """Rows on their way. What they are known by is read out once: every later reading compares with it."""
+    sending = asyncio.create_task(_send(producer, rows))
+    return _Round(rows, [row["seq"] for row in rows], [_stream(row) for row in rows], sending)
 
 
 async def _send(producer: Producer, rows: "Sequence[Any]") -> Sequence[bool]:
@@ -242,14 +251,13 @@ async def _send(producer: Producer, rows: "Sequence[Any]") -> Sequence[bool]:
     return await producer.send(records)
 
 
-def _acknowledged_prefix(rows: "Sequence[Any]", acknowledged: Sequence[bool]) -> tuple[list[int], int]:
+def _acknowledged_prefix(round_: _Round, acknowledged: Sequence[bool]) -> tuple[list[int], int]:
     """The seqs that may leave the outbox, and how many may not."""
-    blocked: set[tuple[Any, str, str]] = set()
+    blocked: set[Stream] = set()
     moved: list[int] = []
-    for row, done in zip(rows, acknowledged, strict=True):
-        stream = _stream(row)
+    for seq, stream, done in zip(round_.seqs, round_.streams, acknowledged, strict=True):
         if done and stream not in blocked:
-            moved.append(row["seq"])
+            moved.append(seq)
         else:
             blocked.add(stream)
-    return moved, len(rows) - len(moved)
+    return moved, len(round_.seqs) - len(moved)

@@ -95,6 +95,7 @@ async def test_an_answer_overtakes_the_outcome_of_a_killed_worker(gateway, payer
     assert await gateway.published(TransmissionUnknown) == []
     assert len(await gateway.published(ClaimTransmitted)) == 1
     assert payer.arrived("ST*276*") == []
+    assert await gateway.value("SELECT count(*) FROM gateway.attempt WHERE outcome IS NULL") == 0
 
 
 async def test_not_found_at_another_door_permits_nothing(gateway, payer, make_claim) -> None:

@@ -7,7 +7,7 @@ from revcycle_events.claims_v1 import TOPIC as CLAIMS_TOPIC
 from revcycle_messaging import Cause, DependsOn, UnitOfWork
 
 from revcycle_adjudication_gateway.domain.policy import SendingPolicy
-from revcycle_adjudication_gateway.domain.submission import Decision, Sending, Submission, Transmission
+from revcycle_adjudication_gateway.domain.submission import Decision, Outcome, Sending, Submission, Transmission
 from revcycle_adjudication_gateway.repositories import interchanges, submissions
 
 
@@ -23,7 +23,20 @@ async def record_decision(
 async def move_interchange(
     uow: UnitOfWork, cause: Cause, before: Sending, transmission: Transmission, policy: SendingPolicy
 ) -> None:
-    """Write the state of an interchange, and when somebody has to look at it again, if the state changed."""
+    """Write the state of an interchange, and when somebody has to look at it again, if the state changed.
+
+    An answer of the payer proves that the bytes arrived: it also says what came of an attempt whose worker is gone.
+    """
+    if transmission.state is Sending.SENT and before is not Sending.SENT:
+        await interchanges.settle_attempt(
+            uow,
+            transmission.interchange_id,
+            transmission.attempt,
+            outcome=Outcome.TAKEN,
+            http_status=None,
+            detail="answered",
+            at=cause.now,
+        )
     if transmission.state is not before:
         await interchanges.set_state(
             uow,
