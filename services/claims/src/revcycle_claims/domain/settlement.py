@@ -1,6 +1,5 @@
 """What a billed claim has come to: an outcome, or what it still waits for."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -28,7 +27,7 @@ def settle(claim: Claim, book: Book, now: datetime) -> Claim:
     settled = claim.settle_as(outcome, waiting_for, now)
     closed = outcome in (*_SETTLED, Outcome.VOIDED)
     state = Preparation.VOIDED if outcome == Outcome.VOIDED else settled.state
-    return replace(settled, state=state, closed=closed, receivable=_receivable(book, closed))
+    return settled._replace(state=state, closed=closed, receivable=_receivable(book, closed))
 
 
 def patient_due(claim: Claim, book: Book) -> int:

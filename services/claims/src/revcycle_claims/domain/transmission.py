@@ -68,8 +68,7 @@ def merge(claim: Claim, transmission: Transmission | None) -> Claim:
     """The claim with the axes of its current submission; what is said of an earlier one changes nothing."""
     if transmission is None or transmission.submission_id != claim.submission_id:
         return claim
-    return replace(
-        claim,
+    return claim._replace(
         submission=transmission.state,
         adjudication=transmission.adjudication,
         payer_claim_control_number=transmission.payer_claim_control_number or claim.payer_claim_control_number,

@@ -1,7 +1,7 @@
 """Claims with their lines, submissions, transmissions, decisions and patient bills."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -92,7 +92,7 @@ _COLUMNS: Final = {
     "checked_at": "timestamptz",
     "version": "integer",
 }
-assert set(_COLUMNS) == {field.name for field in fields(Claim)}, "the table holds exactly the aggregate"
+assert set(_COLUMNS) == set(Claim._fields), "the table holds exactly the aggregate"
 
 _NAMES: Final = ", ".join(_COLUMNS)
 _TYPED: Final = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
@@ -203,7 +203,7 @@ async def any_waiting(uow: UnitOfWork) -> bool:
 
 async def write_claims(uow: UnitOfWork, claims: Sequence[Claim]) -> None:
     """Insert or replace claims; existing ones are locked."""
-    await uow.execute(_UPSERT, as_json(claims))
+    await uow.execute(_UPSERT, as_json([claim._asdict() for claim in claims]))
 
 
 async def write_lines(uow: UnitOfWork, claim_ids: Sequence[UUID], lines: Sequence[ClaimLineRow]) -> None:

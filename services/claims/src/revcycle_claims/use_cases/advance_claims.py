@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -144,7 +144,7 @@ class Workspace:
     def advance(self, side: slots.Side, cause: Cause) -> None:
         """Advance one claim."""
         self.latest = max(self.latest or cause.now, cause.now)
-        claim = replace(self.claims[side], checked_at=cause.now, reference_seen=self.reference.version)
+        claim = self.claims[side]._replace(checked_at=cause.now, reference_seen=self.reference.version)
         candidate = self.candidate(claim, cause)
         step = steps.advance(candidate, self.reference, self._applied(candidate), self.scrub)
         self.claims[side] = self.changes.save(_take(self, claim, candidate, step, cause))
@@ -301,9 +301,8 @@ def _identified(claim: Claim, candidate: steps.Candidate) -> Claim:
     visit = candidate.encounter.visit
     coding_version = candidate.coding.coding_version
     if visit is None:
-        return replace(claim, coding_version=coding_version)
-    return replace(
-        claim,
+        return claim._replace(coding_version=coding_version)
+    return claim._replace(
         coding_version=coding_version,
         patient_id=visit.patient_id,
         facility_npi=visit.facility_npi,
@@ -313,7 +312,7 @@ def _identified(claim: Claim, candidate: steps.Candidate) -> Claim:
 
 
 def _wait(claim: Claim, waiting_for: str, cause: Cause) -> Claim:
-    return replace(claim, state=Preparation.WAITING, holds=()).settle_as(None, waiting_for, cause.now)
+    return claim._replace(state=Preparation.WAITING, holds=()).settle_as(None, waiting_for, cause.now)
 
 
 def _close(changes: Changes, claim: Claim, state: str, cause: Cause) -> Claim:
@@ -321,7 +320,7 @@ def _close(changes: Changes, claim: Claim, state: str, cause: Cause) -> Claim:
     if claim.state == state:
         return claim
     outcome = Outcome.VOIDED if state == Preparation.VOIDED else Outcome.NOT_BILLABLE
-    closed = replace(claim, state=state, holds=(), closed=True).settle_as(outcome, None, cause.now)
+    closed = claim._replace(state=state, holds=(), closed=True).settle_as(outcome, None, cause.now)
     event = ClaimClosed(
         claim_id=claim.claim_id,
         encounter_id=claim.encounter_id,
@@ -343,7 +342,7 @@ def record_draft(changes: Changes, claim: Claim, inputs: BuildInputs, output: Cl
 
 def _drafted(changes: Changes, claim: Claim, built: ClaimDraft | Held, cause: Cause) -> Claim:
     """The claim with payer and charge; ClaimDrafted is said once."""
-    claim = replace(claim, payer_id=built.payer_id, charge_cents=built.charge_cents, closed=False)
+    claim = claim._replace(payer_id=built.payer_id, charge_cents=built.charge_cents, closed=False)
     if claim.drafted:
         return claim
     assert claim.patient_id and claim.facility_npi and claim.encounter_number and claim.date_of_service
@@ -360,14 +359,14 @@ def _drafted(changes: Changes, claim: Claim, built: ClaimDraft | Held, cause: Ca
         date_of_service=claim.date_of_service,
     )
     changes.emit(event, cause, claim)
-    return replace(claim, drafted=True)
+    return claim._replace(drafted=True)
 
 
 def _hold(changes: Changes, claim: Claim, held: Held, cause: Cause) -> Claim:
     """Hold the claim with all reasons, one work item, and the filing clock running."""
     before = claim
     claim = _drafted(changes, claim, held, cause)
-    claim = replace(claim, state=Preparation.HELD, holds=held.reasons, filing_deadline=held.filing_deadline)
+    claim = claim._replace(state=Preparation.HELD, holds=held.reasons, filing_deadline=held.filing_deadline)
     claim = claim.settle_as(Outcome.HELD, None, cause.now)
     if claim.holds != before.holds:
         reasons = [

@@ -1,7 +1,7 @@
 """Send a claim out: a submission to the payer, or for self-pay a bill to the patient."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import UUID
@@ -63,8 +63,7 @@ def submit(changes: Changes, claim: Claim, order: Order, cause: Cause, billed: M
     )
     changes.submissions.append(submission)
     claim = _charge(changes, claim, draft, cause, billed, Account.RECEIVABLE_INSURANCE)
-    claim = replace(
-        claim,
+    claim = claim._replace(
         state=Preparation.SUBMITTED,
         submission=SubmissionState.NOT_SENT,
         adjudication=Adjudication.NONE,
@@ -94,8 +93,7 @@ def bill_patient(
     if billed:
         reverse_charges(changes, claim, billed, cause)
     claim = _charge(changes, claim, draft, cause, {}, Account.RECEIVABLE_PATIENT)
-    claim = replace(
-        claim,
+    claim = claim._replace(
         state=Preparation.PATIENT_ONLY,
         receivable=Receivable.PATIENT,
         holds=(),
@@ -122,7 +120,7 @@ def issue_bill(changes: Changes, claim: Claim, amount_cents: int, cause: Cause) 
         amount_cents=amount_cents,
     )
     changes.emit(event, cause, claim)
-    return replace(claim, billed_patient_cents=claim.billed_patient_cents + amount_cents)
+    return claim._replace(billed_patient_cents=claim.billed_patient_cents + amount_cents)
 
 
 def close(changes: Changes, claim: Claim, paid_cents: int, patient_cents: int, cause: Cause) -> None:
@@ -171,7 +169,7 @@ def _charge(
         reverse_charges(changes, claim, billed, cause)
     journal_id: UUID = ids.stable_id(changes.tenant_id, "charge", claim.claim_id, claim.submissions + 1)
     changes.journals.append(charge_journal(journal_id, cause.now, claim.claim_id, charges, receivable))
-    return replace(claim, charge_journal_id=journal_id, charge_cents=draft.charge_cents)
+    return claim._replace(charge_journal_id=journal_id, charge_cents=draft.charge_cents)
 
 
 def _line_rows(claim: Claim, draft: ClaimDraft, control_number: str | None) -> list[ClaimLineRow]:

@@ -76,8 +76,8 @@ class Changes:
         before = self.claims.get(claim.claim_id)
         if before == claim:
             return claim
-        unseen = before and replace(before, checked_at=claim.checked_at, reference_seen=claim.reference_seen)
-        saved = claim if unseen == claim else replace(claim, version=claim.version + 1)
+        unseen = before and before._replace(checked_at=claim.checked_at, reference_seen=claim.reference_seen)
+        saved = claim if unseen == claim else claim._replace(version=claim.version + 1)
         self.claims[claim.claim_id] = saved
         self._touched_claims[claim.claim_id] = None
         return saved

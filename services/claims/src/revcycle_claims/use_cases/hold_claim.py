@@ -1,6 +1,5 @@
 """Hold a claim back by hand, and let it go again."""
 
-from dataclasses import replace
 from uuid import UUID
 
 from revcycle_messaging import Cause, UnitOfWork
@@ -34,6 +33,6 @@ async def _set_hold(uow: UnitOfWork, rulebook: Rulebook, claim_id: UUID, reason:
     if claim.state not in (Preparation.WAITING, Preparation.HELD):
         raise Conflict("only a claim that has not gone out can be held or released", code="not_in_preparation")
     side = claim.encounter_id, claim.billing_side
-    workspace.claims[side] = replace(claim, manual_hold=reason)
+    workspace.claims[side] = claim._replace(manual_hold=reason)
     workspace.advance(side, cause)
     await workspace.flush()

@@ -59,7 +59,7 @@ def _void(changes: Changes, claim: Claim, book: Book, cause: Cause) -> Claim:
         for line_number, money in list(book.money.items()):
             book.money[line_number] = replace(money, charge_cents=0, open_cents=money.open_cents - money.charge_cents)
     stop_filing_clock(changes, claim, cause)
-    return replace(claim, receivable="closed" if book.total == LineMoney() else "insurance")
+    return claim._replace(receivable="closed" if book.total == LineMoney() else "insurance")
 
 
 def _work_on_balance(changes: Changes, claim: Claim, book: Book, cause: Cause) -> None:

@@ -1,6 +1,6 @@
 """Send a claim again, because a biller decided so: a new claim, a replacement or a void."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from revcycle_messaging import Cause, UnitOfWork
@@ -56,7 +56,7 @@ async def submit_claim(uow: UnitOfWork, rulebook: Rulebook, command: SubmitClaim
     for kind in _ANSWERED_BY_RESUBMISSION:
         changes.resolve_task(claim.claim_id, kind, "resubmitted", cause.actor, cause)
     book = (await ledger.load_books(uow, [claim.claim_id]))[claim.claim_id]
-    claim = replace(claim, payer_id=draft.payer_id, coding_version=candidate.coding.coding_version)
+    claim = claim._replace(payer_id=draft.payer_id, coding_version=candidate.coding.coding_version)
     if draft.self_pay:
         bill_patient(changes, claim, draft, cause, book.charges)
     else:
