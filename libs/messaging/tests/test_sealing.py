@@ -131,6 +131,15 @@ def test_the_trace_context_may_change_on_the_way(tmp_path: Path) -> None:
     assert check_seal(TOPIC, "n1", headers, event.payload, make_key_ring(tmp_path)).traceparent is not None
 
 
+@pytest.mark.parametrize("key_id", ['k"1', "k.1", "k\n1", ""])
+def test_a_key_id_that_would_change_the_form_on_the_wire_is_refused(tmp_path: Path, key_id: str) -> None:
+    make_key_ring(tmp_path)
+    ring = tmp_path / "testing.json"
+    ring.write_text(ring.read_text().replace('"k1"', json.dumps(key_id)))
+    with pytest.raises(MissingKey, match="key id"):
+        KeyRing(ring)
+
+
 def test_a_missing_key_is_said_loudly_and_is_no_broken_seal(tmp_path: Path) -> None:
     event = sealed(tmp_path)
     strangers = make_key_ring(tmp_path / "..", service="stranger", tenants=[OTHER_TENANT])

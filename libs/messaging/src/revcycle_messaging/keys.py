@@ -7,10 +7,11 @@ the keys of the compartments granted to the service. Keys outlive the archive: a
 import base64
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import yaml
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from revcycle_messaging.errors import MissingKey
 
 ENVELOPE = "envelope"
+_KEY_ID: Final = re.compile("[A-Za-z0-9_-]+")
+"""It stands before a dot and inside JSON, as it is."""
 COMPARTMENTS = ("identity", "clinical", "document")
 
 
@@ -45,6 +48,8 @@ class KeyRing:
             active = self._active.setdefault(tenant, {})
             for purpose, keys in purposes.items():
                 for key_id, key in keys["keys"].items():
+                    if not _KEY_ID.fullmatch(key_id):
+                        raise MissingKey(f"key ring {self._path.name}: key id {key_id[:16]!r} is not {_KEY_ID.pattern}")
                     ciphers[purpose, key_id] = AESGCM(base64.b64decode(key))
                 # An active key that the ring names and does not hold is missed in its turn, by name.
                 if (purpose, keys["active"]) in ciphers:

@@ -45,8 +45,8 @@ _DEPTH = "SELECT count(*) FROM (SELECT 1 FROM messaging.outbox LIMIT $1) AS boun
 class RelaySettings:
     """Limits of the relay. ``depth`` rounds of ``round_rows`` rows may be in flight at once."""
 
-    round_rows: int = 500
-    depth: int = 4
+    round_rows: int = 1_000
+    depth: int = 3
     poll_seconds: float = 0.1
     leader_retry_seconds: float = 1.0
     backoff_seconds_max: float = 5.0

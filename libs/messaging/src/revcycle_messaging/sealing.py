@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from cryptography.exceptions import InvalidTag
 from pydantic import ValidationError, create_model
-from pydantic_core import SchemaValidator, from_json, to_json
+from pydantic_core import SchemaValidator, from_json
 from pydantic_core.core_schema import CoreConfig, bytes_schema
 from revcycle_events import Compartment, Event, contract_of
 
@@ -81,7 +81,7 @@ def seal_event(
     event: Event, envelope: Envelope, topic: str, keys: KeyRing, entropy: Entropy = os.urandom
 ) -> SealedEvent:
     """Seal an event for its topic; MissingKey when the service holds no key for one of its compartments."""
-    body = {}
+    blobs = []
     headers = write_headers(envelope)
     place = _place(topic, envelope.subject, headers["ce_tenantid"], headers["ce_id"])
     by_compartment = _fields_by_compartment(type(event))
@@ -93,9 +93,10 @@ def seal_event(
         nonce = entropy(NONCE_BYTES)
         text = event.__pydantic_serializer__.to_json(event, include=cast(Any, fields))
         blob = nonce + cipher.encrypt(nonce, text, (place + name).encode())
-        body[name] = f"{key_id}.{base64.b64encode(blob).decode()}"
+        # Neither a key id nor base64 holds anything that JSON would write otherwise.
+        blobs.append(b'"%b":"%b.%b"' % (name.encode(), key_id.encode(), binascii.b2a_base64(blob, newline=False)))
     clear = event.__pydantic_serializer__.to_json(event, include=cast(Any, by_compartment[Compartment.CLEAR]))
-    payload = clear if not body else b"%b%b%b}" % (clear[:-1], _SEALED_MEMBER, to_json(body))
+    payload = clear if not blobs else b"%b%b{%b}}" % (clear[:-1], _SEALED_MEMBER, b",".join(blobs))
     headers[SEAL_HEADER] = _seal(topic, envelope, headers, payload, keys, entropy)
     return SealedEvent(headers, payload)
 

@@ -219,6 +219,8 @@ def combination_codes(context: Context) -> Iterator[Finding]:
     kidney disease, diabetes with its complications, influenza with pneumonia.
     """
     keys = [key for _, key in context.known_diagnoses]
+    if len(keys) < 2:
+        return
     for one, other, instead in COMBINATIONS:
         first = next((key for key in keys if key in one), None)
         second = next((key for key in keys if key.startswith(other)), None)
@@ -245,6 +247,8 @@ def combination_codes(context: Context) -> Iterator[Finding]:
 def status_or_active(context: Context) -> Iterator[Finding]:
     """A history code and the active disease of the same kind are not coded together: it is one or the other."""
     keys = [key for _, key in context.known_diagnoses]
+    if len(keys) < 2:
+        return
     for history, active in HISTORIES:
         past = next((key for key in keys if key.startswith(history)), None)
         now = next((key for key in keys if key.startswith(active)), None)

@@ -19,7 +19,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, Pr
 from revcycle_messaging.errors import Transient
 from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicPartition
 
-BATCH_BYTES: Final = 256 * 1024
+BATCH_BYTES: Final = 512 * 1024
 MAX_REQUEST_BYTES: Final = 8 * 1024 * 1024
 START_TIMEOUT_SECONDS: Final = 20
 SEND_TIMEOUT_SECONDS: Final = 20

@@ -8,7 +8,7 @@ a person's permission. A person finalises under the same checks, as rule ``coder
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import TypeAlias
 
@@ -166,7 +166,7 @@ def errors(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
 def decide(rule: str, subject: Subject, code_sets: CodeSets) -> Decision:
     """Whether the coding may be finalised under a rule, with everything needed to run the decision again."""
     releases = releases_on(code_sets, subject.date_of_service)
-    statement = canonical({"rule": rule, "subject": asdict(subject), "code_set_releases": releases})
+    statement = canonical({"rule": rule, "subject": _stored(subject), "code_set_releases": releases})
     findings = check(subject, code_sets)
     finalise = not errors(findings)
     return Decision(
@@ -193,6 +193,26 @@ def redecide(stored_input: bytes, code_sets: CodeSets) -> bytes:
         differing = sorted(name for name in decided_with | at_hand if decided_with.get(name) != at_hand.get(name))
         raise OtherReleases(", ".join(differing))
     return decide(statement["rule"], subject, code_sets).output
+
+
+def _stored(subject: Subject) -> dict[str, object]:
+    """The subject as it is stored; :func:`_subject` reads it back."""
+    return {
+        "billing_side": subject.billing_side,
+        "date_of_service": subject.date_of_service,
+        "place_of_service": subject.place_of_service,
+        "signed": subject.signed,
+        "diagnoses": subject.diagnoses,
+        "services": [
+            {
+                "code": each.code,
+                "modifiers": each.modifiers,
+                "units": each.units,
+                "diagnosis_pointers": each.diagnosis_pointers,
+            }
+            for each in subject.services
+        ],
+    }
 
 
 def _subject(stored: Mapping[str, object]) -> Subject:
