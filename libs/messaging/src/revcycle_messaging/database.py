@@ -5,6 +5,7 @@ its own texts repeat the values of the row they are about.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -249,8 +250,11 @@ class Database:
         compared: the incarnation of the database that was compared with its topics and found sound, or None.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", url: str, service: str, keys: KeyRing) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", url: str, service: str, keys: KeyRing, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._pool = pool
+        self._tls = tls
         self.url = url
         self.service = service
         self.keys = keys
@@ -269,8 +273,12 @@ class Database:
         keys: KeyRing,
         application_name: str | None = None,
         pool_size: int = 8,
+        tls: ssl.SSLContext | None = None,
     ) -> "Database":
-        """Open the pool. Raises Transient when the database cannot be reached, DatabaseRefused when it says no."""
+        """Open the pool; ``tls`` None: as ``sslmode`` of the address says.
+
+        Raises Transient when the database cannot be reached, DatabaseRefused when it says no.
+        """
         made: list[Database] = []
 
         async def prepare(connection: Any) -> None:
@@ -288,8 +296,9 @@ class Database:
                 max_inactive_connection_lifetime=300,
                 server_settings={**_SERVER_SETTINGS, "application_name": application_name or service},
                 init=prepare,
+                ssl=tls,
             )
-        made.append(cls(pool, url, service, keys))
+        made.append(cls(pool, url, service, keys, tls))
         return made[0]
 
     async def _recognise(self, connection: Any) -> None:
@@ -384,6 +393,7 @@ class Database:
                 self.url,
                 timeout=10,
                 command_timeout=35,
+                ssl=self._tls,
                 server_settings={
                     **_SERVER_SETTINGS,
                     "idle_in_transaction_session_timeout": "10000",

@@ -23,6 +23,7 @@ from revcycle_messaging.migrations import CHASSIS_SQL, grant_sql
 
 from revcycle_service_kit.settings import ServiceSettings
 from revcycle_service_kit.tenancy import assert_tenants_protected, protection_sql
+from revcycle_service_kit.transport_security import database_tls
 
 SERVICE_ROLE_VARIABLE: Final = "REVCYCLE_DATABASE_SERVICE_ROLE"
 LOCK_TIMEOUT: Final = "5s"
@@ -165,7 +166,7 @@ async def migrate(settings: ServiceSettings, migrations: str) -> tuple[str | Non
         raise MigrationError(f"set {SERVICE_ROLE_VARIABLE}, or name the role in REVCYCLE_DATABASE_URL")
     # Revisions read the role from the environment; it may have been derived from the address.
     os.environ[SERVICE_ROLE_VARIABLE] = role
-    connection = await asyncpg.connect(settings.database_owner_url, timeout=15)
+    connection = await asyncpg.connect(settings.database_owner_url, timeout=15, ssl=database_tls(settings))
     try:
         async with connection.transaction():
             return await _migrate(connection, migrations)

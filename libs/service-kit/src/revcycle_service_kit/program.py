@@ -21,6 +21,7 @@ from revcycle_service_kit.migrations import MigrationError, migrate
 from revcycle_service_kit.runtime import EVERYTHING, WORKERS, Runtime, run_until_stopped
 from revcycle_service_kit.settings import ServiceSettings
 from revcycle_service_kit.tenancy import UnprotectedTables
+from revcycle_service_kit.transport_security import TransportSecurityError, database_tls, kafka_security
 
 _COMMANDS: Final = {
     "serve": "everything in one process: REST API, consumer, relay, jobs, timers, background work",
@@ -36,6 +37,16 @@ _PARTS_OF: Final = {
     "worker": WORKERS | {"api"},
     "relay": frozenset({"relay", "api"}),
 }
+
+_REFUSALS: Final = (
+    MigrationError,
+    UnprotectedTables,
+    InvalidToken,
+    MissingKey,
+    DatabaseRefused,
+    Transient,
+    TransportSecurityError,
+)
 
 
 class _Absent:
@@ -55,7 +66,7 @@ def main(parts: PartsBuilder, *, settings_class: type[ServiceSettings] = Service
         status = _openapi(parts, settings_class) if command == "openapi" else _run(command, parts, settings_class)
     except ValidationError as failure:
         status = _complain(*_wrong_settings(failure))
-    except (MigrationError, UnprotectedTables, InvalidToken, MissingKey, DatabaseRefused, Transient) as failure:
+    except _REFUSALS as failure:
         status = _complain(str(failure))
     sys.exit(status)
 
@@ -74,7 +85,7 @@ def _wrong_settings(failure: ValidationError) -> list[str]:
     lines = ["these settings are missing or wrong:"]
     for error in failure.errors(include_input=False, include_url=False):
         name = "_".join(str(part) for part in error["loc"]).upper()
-        lines.append(f"  REVCYCLE_{name}: {error['msg']}")
+        lines.append(f"  REVCYCLE_{name}: {error['msg']}" if name else f"  {error['msg']}")
     return lines
 
 
@@ -127,7 +138,9 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
     verifier = TokenVerifier(read_token_keys(settings.token_key_file))
     keyring = KeyRing(settings.keyring_file)
     database = await _connect(settings, keyring)
-    transport = KafkaTransport(settings.kafka_bootstrap_servers, client_id=settings.instance)
+    transport = KafkaTransport(
+        settings.kafka_bootstrap_servers, client_id=settings.instance, security=kafka_security(settings)
+    )
     metrics = Metrics(settings.service_name)
     clock = Clock(settings.business_date)
     context = ServiceContext(settings, clock, database, transport, keyring, verifier, log, metrics)
@@ -148,7 +161,7 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
 
 async def _connect(settings: ServiceSettings, keyring: KeyRing) -> Database:
     """The database; at start it may still be coming up, so it is tried for a while."""
-    attempts = 30
+    tls, attempts = database_tls(settings), 30
     while True:
         attempts -= 1
         try:
@@ -158,6 +171,7 @@ async def _connect(settings: ServiceSettings, keyring: KeyRing) -> Database:
                 keys=keyring,
                 application_name=settings.instance,
                 pool_size=settings.database_pool_size,
+                tls=tls,
             )
         except Transient:
             if attempts == 0:

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -31,6 +31,7 @@ from revcycle_service_kit.middleware import HEADER_LIMIT
 from revcycle_service_kit.migrations import MigrationError, require_head
 from revcycle_service_kit.operations import Instance, MessagingFigures, measure
 from revcycle_service_kit.timers import TimerWorker
+from revcycle_service_kit.transport_security import http_server_tls
 
 PROBE_SECONDS: Final = 1.0
 BROKER_PROBE_SECONDS: Final = 5.0
@@ -91,7 +92,9 @@ class BoundedHead(HttpToolsProtocol):
 class ApiServer:
     """The HTTP door as a component; ``port`` is known once ``started``."""
 
-    def __init__(self, app: FastAPI, host: str, port: int, drain_seconds: float) -> None:
+    def __init__(
+        self, app: FastAPI, host: str, port: int, drain_seconds: float, tls: Mapping[str, Any] | None = None
+    ) -> None:
         config = uvicorn.Config(
             app,
             host=host,
@@ -104,6 +107,7 @@ class ApiServer:
             # Longer than clients keep idle connections, or a request may meet a closing one.
             timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, int(drain_seconds * 0.8)),
+            **(tls or {}),
         )
         self._server = _Server(config)
 
@@ -155,7 +159,9 @@ class Runtime:
         if run and settings.restore_check:
             self._guard = RestoreGuard(context.database, context.transport, produced_topics(parts.name))
         if "api" in run:
-            self._components["api"] = ApiServer(app, settings.http_host, settings.http_port, settings.drain_seconds)
+            self._components["api"] = ApiServer(
+                app, settings.http_host, settings.http_port, settings.drain_seconds, http_server_tls(settings)
+            )
         if "consumer" in run and parts.handlers:
             self.consumer = Consumer(
                 parts.name,

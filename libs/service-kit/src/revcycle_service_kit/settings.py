@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from revcycle_service_kit.transport_security import TransportSecuritySettings
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(TransportSecuritySettings):
     """Settings every service has. A service subclasses it; each field it adds needs a default.
 
     Attributes:

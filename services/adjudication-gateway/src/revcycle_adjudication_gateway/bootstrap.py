@@ -22,6 +22,8 @@ def service_parts(context: ServiceContext) -> ServiceParts:
     assert isinstance(settings, GatewaySettings)
     door = PayerDoor(
         settings.ca_file,
+        certificate_file=settings.payer_certificate_file,
+        key_file=settings.payer_key_file,
         connect_timeout_seconds=settings.payer_connect_timeout_seconds,
         read_timeout_seconds=settings.payer_read_timeout_seconds,
     )

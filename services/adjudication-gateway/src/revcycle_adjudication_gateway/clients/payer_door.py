@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import orjson
+from revcycle_service_kit.transport_security import TransportSecurityError, client_context
 
 from revcycle_adjudication_gateway.domain.delivery import DoorAnswer
 from revcycle_adjudication_gateway.domain.route import Route
@@ -38,17 +38,23 @@ class MailboxItem:
 
 
 class PayerDoor:
-    """Speaks to the doors of all payers; certificates are checked against ``ca_file``."""
+    """Speaks to the doors of all payers; certificates are checked against ``ca_file``.
+
+    ``certificate_file``, ``key_file``: what payers that ask for a certificate are shown.
+    """
 
     def __init__(
         self,
         ca_file: Path | None,
         *,
+        certificate_file: Path | None = None,
+        key_file: Path | None = None,
         connect_timeout_seconds: float,
         read_timeout_seconds: float,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._ca_file = ca_file
+        self._own_files = (certificate_file, key_file)
         self._timeout = httpx.Timeout(read_timeout_seconds, connect=connect_timeout_seconds)
         self._transport = transport
         self._opened: dict[bool, httpx.AsyncClient] = {}
@@ -65,13 +71,13 @@ class PayerDoor:
         whether the bytes left.
 
         Raises:
-            DoorClosed: there is no such file, or it holds no certificate.
+            DoorClosed: the file of the authority, of our certificate or of its key is missing or unusable.
         """
         if fresh not in self._opened:
             try:
-                verify = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
-            except OSError as error:
-                raise DoorClosed(f"certificate authority file: {type(error).__name__}") from None
+                verify = client_context("REVCYCLE_PAYER", self._ca_file, *self._own_files, ca_name="REVCYCLE_CA_FILE")
+            except TransportSecurityError as error:
+                raise DoorClosed(str(error)) from None
             self._opened[fresh] = httpx.AsyncClient(
                 timeout=self._timeout,
                 verify=verify,
