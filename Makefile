@@ -14,7 +14,7 @@ help: ## Say what each target does
 	@echo
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings go behind the target: make demo SEED=7 ENCOUNTERS=3000 INSTANCES=2 KEEP=1 SOURCE=file.jsonl"
+	@echo "  Settings go behind the target: make demo SEED=7 ENCOUNTERS=3000 INSTANCES=2 KEEP=1 SOURCE=file.jsonl STACK=compose"
 
 $(READY): requirements.lock requirements-uv.lock $(addsuffix pyproject.toml,$(MEMBERS)) scripts/bootstrap
 	@PYTHON="$(PYTHON)" scripts/bootstrap $(MEMBERS)
@@ -25,7 +25,7 @@ setup: $(READY) ## Install everything into .venv (every other target does this b
 
 .PHONY: demo
 demo: $(READY) ## 300 encounters from note to posted remittance over real Kafka and PostgreSQL
-	@$(BIN)/revcycle demo $(if $(SEED),--seed $(SEED)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS)) $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SOURCE),--source "$(SOURCE)") $(if $(filter 1,$(KEEP)),--keep) $(DEMO_FLAGS)
+	@$(BIN)/revcycle demo $(if $(SEED),--seed $(SEED)) $(if $(ENCOUNTERS),--encounters $(ENCOUNTERS)) $(if $(INSTANCES),--instances $(INSTANCES)) $(if $(SOURCE),--source "$(SOURCE)") $(if $(filter 1,$(KEEP)),--keep) $(if $(STACK),--stack $(STACK)) $(DEMO_FLAGS)
 
 .PHONY: up
 up: $(READY) ## Start PostgreSQL, Kafka and the five services and stay in the foreground (Ctrl-C stops them)
@@ -72,6 +72,7 @@ lock: $(READY) ## Resolve the members' requirements again and write requirements
 	@$(BIN)/python scripts/third_party_requirements.py > .venv/requirements.in
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url $(LOCK_FLAGS) .venv/requirements.in -o requirements.lock --quiet
+	@$(BIN)/python scripts/image_requirements.py
 
 .PHONY: format
 format: $(READY) ## Put the code into the house format

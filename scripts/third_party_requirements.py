@@ -21,7 +21,9 @@ def requirements() -> list[str]:
     """The members' dependencies without the members themselves, then the development tools."""
     projects = [tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in member_folders()]
     own = {project["name"] for project in projects}
-    outside = {need for project in projects for need in project.get("dependencies", []) if need not in own}
+    lists = [project.get("dependencies", []) for project in projects]
+    lists += [extra for project in projects for extra in project.get("optional-dependencies", {}).values()]
+    outside = {need for needs in lists for need in needs if need.split("[")[0] not in own}
     development = [line for line in (ROOT / "requirements-dev.in").read_text().splitlines() if not line.startswith("#")]
     return sorted(outside) + development
 
