@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from revcycle_devstack.connections import connect_to
+from revcycle_devstack.containers import ContainerServers, wanted_servers
 from revcycle_devstack.plan import StackOptions
 from revcycle_devstack.stack import Stack
 
@@ -16,7 +17,17 @@ ENCOUNTERS = 100
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def contained_servers() -> Iterator[ContainerServers | None]:
+    """The shared stack's PostgreSQL and Kafka when they are containers; None when devstack starts them."""
+    if wanted_servers() == "devstack":
+        yield None
+        return
+    with ContainerServers() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, contained_servers: ContainerServers | None) -> Iterator[Stack]:
     """Everything runs, the tenant is set up; timeouts at the payers' door are short, claims can be made to fail."""
     faults = tmp_path_factory.mktemp("faults") / "texts"
     options = StackOptions(
@@ -36,6 +47,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with pytest.MonkeyPatch.context() as patched:
         for name in SERVERS_FROM_OUTSIDE:
             patched.delenv(name, raising=False)
+        for name, address in (contained_servers.environment if contained_servers else {}).items():
+            patched.setenv(name, address)
         with Stack(options) as running:
             set_up(connect_to(options.state_dir))
             yield running

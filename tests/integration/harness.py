@@ -11,9 +11,11 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
@@ -21,6 +23,7 @@ import httpx
 from revcycle_cli.commands.load import api_of
 from revcycle_devstack import DEVELOPMENT_TENANT
 from revcycle_devstack.connections import RunningStack
+from revcycle_devstack.containers import ContainerServers, wanted_servers
 from revcycle_devstack.layout import checkout_root
 from revcycle_hospital_simulator import PlannedEncounter, generate, set_up_tenant
 from revcycle_service_kit.auth import ROLES, ensure_development_key, issue_token
@@ -28,6 +31,7 @@ from revcycle_service_kit.auth import ROLES, ensure_development_key, issue_token
 BUSINESS_DATE: Final = date(2026, 9, 30)
 SERVERS_FROM_OUTSIDE: Final = ("DATABASE_URL_BASE", "KAFKA_BOOTSTRAP_SERVERS")
 """Every whole-system test runs servers of its own: it kills processes and looks into their files."""
+NO_SERVERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 LAST_LINE: Final = re.compile(
     r"demo: encounters=(?P<encounters>\d+) settled=(?P<settled>\d+) waiting=(?P<waiting>\d+)"
@@ -62,12 +66,20 @@ class Ran:
         return json.loads(self.out.splitlines()[-2])
 
 
-def revcycle(*arguments: str, timeout_seconds: float = 100) -> Ran:
+def own_servers(held: ExitStack) -> dict[str, str]:
+    """Where a stack of its own gets PostgreSQL and Kafka: empty, devstack starts them; or fresh containers.
+
+    The containers live as long as ``held``; `REVCYCLE_TEST_SERVERS` asks for them.
+    """
+    return {} if wanted_servers() == "devstack" else held.enter_context(ContainerServers()).environment
+
+
+def revcycle(*arguments: str, timeout_seconds: float = 100, servers: Mapping[str, str] = NO_SERVERS) -> Ran:
     """Run the command line as a person would."""
     environment = {name: value for name, value in os.environ.items() if name not in SERVERS_FROM_OUTSIDE}
     done = subprocess.run(
         [str(_REVCYCLE), *arguments],
-        env=environment,
+        env={**environment, **servers},
         cwd=checkout_root(),
         capture_output=True,
         text=True,
@@ -76,13 +88,19 @@ def revcycle(*arguments: str, timeout_seconds: float = 100) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def demo(state_dir: Path, *arguments: str, timeout_seconds: float = 150) -> Ran:
-    """Run `revcycle demo`; whatever happens, nothing is left running except with ``--keep``."""
-    try:
-        return revcycle("demo", "--state-dir", str(state_dir), *arguments, timeout_seconds=timeout_seconds)
-    except subprocess.TimeoutExpired:
-        revcycle("down", "--state-dir", str(state_dir))
-        raise
+def demo(state_dir: Path, *arguments: str, timeout_seconds: float = 150, held: ExitStack | None = None) -> Ran:
+    """Run `revcycle demo`; whatever happens, nothing is left running except with ``--keep``.
+
+    Servers in containers then live as long as ``held``.
+    """
+    where = ("--state-dir", str(state_dir))
+    with ExitStack() as until_the_end:
+        servers = own_servers(held or until_the_end)
+        try:
+            return revcycle("demo", *where, *arguments, timeout_seconds=timeout_seconds, servers=servers)
+        except subprocess.TimeoutExpired:
+            revcycle("down", *where)
+            raise
 
 
 def figures(line: str) -> dict[str, str]:

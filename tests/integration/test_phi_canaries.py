@@ -11,6 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from revcycle_devstack import SERVICES
+from revcycle_devstack.containers import ContainerServers
 from revcycle_devstack.layout import StateLayout
 from revcycle_devstack.stack import Stack
 
@@ -66,7 +67,12 @@ def faults(stack: Stack) -> Iterator[Path]:
 
 
 def test_fifty_canaries_go_every_way_and_are_seen_nowhere(
-    stack: Stack, caller: Caller, visits: Visits, faults: Path, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    contained_servers: ContainerServers | None,
+    caller: Caller,
+    visits: Visits,
+    faults: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Promise: no log, metric, trace, problem, topic, outbox, archive, dead letter or file tells who a patient is, and
     inside the databases only the columns declared above do.
@@ -87,6 +93,8 @@ def test_fifty_canaries_go_every_way_and_are_seen_nowhere(
     seen = asyncio.run(_columns_that_tell(stack, search))
     layout = StateLayout(stack.state_dir)
     truth = layout.root / "truth.jsonl"
+    if contained_servers is not None:
+        contained_servers.bring_files(layout)
     search.look_into_folder(".revcycle", layout.root, [layout.payer, truth, layout.root / "postgresql", layout.kafka])
     search.look_into_folder("topic segments", layout.kafka, _indexes(layout))
 

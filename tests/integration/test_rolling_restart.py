@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from revcycle_devstack.stack import Stack
 from revcycle_hospital_simulator import generate
 from revcycle_service_kit.auth import ROLES, ensure_development_key, issue_token
 
-from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, wait_for
+from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, own_servers, wait_for
 
 pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(150)]
 
@@ -43,9 +44,11 @@ def pairs(tmp_path: Path) -> Iterator[Stack]:
         business_date=BUSINESS_DATE,
         extra_environment={"*": {"REVCYCLE_DRAIN_NOTICE_SECONDS": NOTICE_SECONDS}},
     )
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, ExitStack() as held:
         for name in SERVERS_FROM_OUTSIDE:
             patched.delenv(name, raising=False)
+        for name, address in own_servers(held).items():
+            patched.setenv(name, address)
         with Stack(options) as running:
             yield running
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 from typing import Any, Final, cast
 
@@ -73,7 +74,8 @@ def main(parts: PartsBuilder, *, settings_class: type[ServiceSettings] = Service
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="A service of revcycle. Settings come from the environment (REVCYCLE_…).",
+        description="A service of revcycle. Settings come from the environment (REVCYCLE_…), or from files named like "
+        "them in lower case in the folder REVCYCLE_SECRETS_DIR.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n".join(["commands:", *(f"  {name:<8} {text}" for name, text in _COMMANDS.items())]),
     )
@@ -118,7 +120,8 @@ def offline_context(settings: ServiceSettings) -> ServiceContext:
 
 
 def _run(command: str, parts: PartsBuilder, settings_class: type[ServiceSettings]) -> int:
-    settings = settings_class()
+    # Passwords come as files where a process list or an inspected container would show the environment.
+    settings = settings_class(_secrets_dir=os.environ.get("REVCYCLE_SECRETS_DIR"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if command == "migrate":
             return runner.run(_migrate(parts, settings))

@@ -63,8 +63,10 @@ class Api:
         tokens: Mapping[str, str],
         client: httpx.AsyncClient,
         patience_seconds: float = 120.0,
+        watched: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.urls = urls
+        self.watched = urls if watched is None else watched
         self._tokens = tokens
         self._client = client
         self._patience_seconds = patience_seconds

@@ -195,7 +195,7 @@ def payer_in_flight(owed: Mapping[str, Any] | None) -> list[str]:
 async def read_messaging(api: Api, only: Collection[str] | None = None) -> list[Reading]:
     """Ask every process of every service, in the order of the flow; ``only``: just the processes of these names."""
     readings = []
-    for service, instances in api.urls.items():
+    for service, instances in api.watched.items():
         for number, url in enumerate(instances, start=1):
             process = service if len(instances) == 1 else f"{service}-{number}"
             if only is None or process in only:

@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--state-dir", type=Path, required=True, help="raw log, deposits and certificates; made if absent"
     )
+    serve.add_argument(
+        "--ca-copy", type=Path, help="write ca.pem here too, for clients that may not see the state folder"
+    )
     serve.add_argument("--seed", type=int, default=7, help="decides every outcome together with the claim (default 7)")
     serve.add_argument(
         "--business-date", type=date.fromisoformat, default=None, help="the payers' today, YYYY-MM-DD (default: today)"
@@ -89,6 +92,8 @@ def main(arguments: list[str] | None = None) -> int:
         faults = _planned_faults(options.faults, options.fault)
         desk = Desk(settings, faults, Clocks(_now, time.monotonic))
         tls = ensure_certificates(directory, options.host, now)
+        if options.ca_copy is not None:
+            options.ca_copy.write_bytes(tls.ca.read_bytes())
     except (ValueError, OSError, StateFileError) as error:
         print(f"payer simulator: {error}", file=sys.stderr)
         return 2

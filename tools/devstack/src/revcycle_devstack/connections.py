@@ -49,10 +49,14 @@ class Connections:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """What a supervisor wrote about the stack it runs, for commands that use it from outside."""
+    """What was written about a running stack, for commands that use it from outside.
+
+    ``payer_door``: the payer simulator's address as the services reach it; None without a simulator.
+    """
 
     connections: Connections
     urls: Mapping[str, str]
+    payer_door: str | None = None
 
 
 def connect_to(state_dir: Path) -> RunningStack:
@@ -70,4 +74,5 @@ def connect_to(state_dir: Path) -> RunningStack:
         raise DevstackError(
             f"nothing runs from {state_dir}: start it with `revcycle up` or `revcycle demo --keep`"
         ) from error
-    return RunningStack(Connections(layout, addresses["postgresql"], addresses["kafka"]), urls)
+    connections = Connections(layout, addresses["postgresql"], addresses["kafka"])
+    return RunningStack(connections, urls, content.get("payer_door") or urls.get("payer-simulator"))

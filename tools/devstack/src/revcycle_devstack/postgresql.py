@@ -26,7 +26,7 @@ ADMIN_ROLE: Final = "postgres"
 _INITDB_TIMEOUT_SECONDS: Final = 120.0
 _OS_USER: Final = "pgserver"
 
-_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
+SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "listen_addresses": HOST,
         # Clients come by TCP alone: nothing is left in /tmp, and no path can become too long for a socket.
@@ -100,7 +100,7 @@ class PostgresCluster:
 
     def serve_command(self) -> Command:
         """How to run the server in the foreground; SIGINT ends it at once but cleanly."""
-        settings = {**_SETTINGS, **self.settings, "port": str(self.port)}
+        settings = {**SETTINGS, **self.settings, "port": str(self.port)}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return self._command("postgres", "-D", str(self.data_folder), *arguments)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from revcycle_devstack.containers import ContainerServers, wanted_servers
 from revcycle_devstack.discovery import MINIMUM_POSTGRESQL
 from revcycle_devstack.files import SecretStore
 from revcycle_devstack.layout import StateLayout, default_state_folder
@@ -111,6 +112,17 @@ class Infrastructure:
         self._lender = lender
         self._postgresql: PostgresServer | None = None
         self._kafka: KafkaBroker | None = None
+        self._contained: ContainerServers | None = None
+
+    def _address(self, variable: str, name: str) -> str:
+        """Of a server: the environment's, else a container's when asked for, else one that is lent."""
+        if external := os.environ.get(variable):
+            return external
+        if wanted_servers() == "devstack":
+            return self._lender.borrow(name)
+        if self._contained is None:
+            self._contained = ContainerServers().__enter__()
+        return self._contained.environment[variable]
 
     @property
     def postgresql(self) -> PostgresServer:
@@ -119,7 +131,7 @@ class Infrastructure:
             external = os.environ.get("DATABASE_URL_BASE")
             if external:
                 run_async(refuse_old_server(external, MINIMUM_POSTGRESQL))
-            admin_url = external or self._lender.borrow("postgresql")
+            admin_url = self._address("DATABASE_URL_BASE", "postgresql")
             with self._lender.locked():
                 password = SecretStore(self._lender.layout.secrets_file).password(CHECKER_ROLE)
                 run_async(ensure_checker(admin_url, password))
@@ -130,13 +142,15 @@ class Infrastructure:
     def kafka(self) -> KafkaBroker:
         """The Kafka broker."""
         if self._kafka is None:
-            self._kafka = KafkaBroker(os.environ.get("KAFKA_BOOTSTRAP_SERVERS") or self._lender.borrow("kafka"))
+            self._kafka = KafkaBroker(self._address("KAFKA_BOOTSTRAP_SERVERS", "kafka"))
         return self._kafka
 
     def close(self) -> None:
         """Leave nothing behind on a server that goes on after the tests."""
         if self._postgresql is not None and os.environ.get("DATABASE_URL_BASE"):
             run_async(self._postgresql.drop_all())
+        if self._contained is not None:
+            self._contained.__exit__()
 
 
 def _test_state_folder() -> Path:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -41,6 +41,7 @@ class DemoOptions:
     kill_each: bool
     as_json: bool
     state_dir: Path
+    in_containers: bool = False
 
 
 def register(app: typer.Typer) -> None:
@@ -63,9 +64,16 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object instead of the table; the last line stays.")
     ] = False,
+    stack_kind: Annotated[
+        Literal["devstack", "compose"],
+        typer.Option("--stack", help="Processes of this machine, or the containers of docker-compose.yml."),
+    ] = "devstack",
     state_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder for state, data and logs; emptied first. [default: .revcycle of the checkout]"),
+        typer.Option(
+            help="Folder for state, data and logs; emptied first. [default: .revcycle of the checkout, "
+            "with --stack compose .revcycle/compose]"
+        ),
     ] = None,
 ) -> None:
     """Bring encounters from the signed note to the posted remittance, over real Kafka and PostgreSQL.
@@ -85,8 +93,12 @@ def demo(
 
     if source is not None and not source.is_file():
         fail(f"{source} is not a file: give encounter files, one JSON object a line")
-    folder = (state_dir or default_state_folder()).resolve()
-    options = DemoOptions(seed, encounters, instances, source, keep, kill_each, as_json, folder)
+    in_containers = stack_kind == "compose"
+    if in_containers and (kill_each or instances > 1):
+        fail("--instances and --kill-each are for --stack devstack: containers are scaled and killed by Docker")
+    default = default_state_folder() / "compose" if in_containers else default_state_folder()
+    folder = (state_dir or default).resolve()
+    options = DemoOptions(seed, encounters, instances, source, keep, kill_each, as_json, folder, in_containers)
     # `kill` takes the same way out as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = _plan(options)
@@ -145,11 +157,14 @@ def _start(options: DemoOptions) -> RunningStack:
         DevstackError: another stack runs from the folder, or something could not be started.
     """
     from revcycle_devstack import DevstackError
+    from revcycle_devstack.compose import ComposeOptions, start_compose
     from revcycle_devstack.connections import connect_to
     from revcycle_devstack.plan import StackOptions
     from revcycle_devstack.runner import run_detached
     from revcycle_devstack.stack import AlreadyRunningError
 
+    if options.in_containers:
+        return start_compose(ComposeOptions(options.state_dir, options.seed, BUSINESS_DATE), _say)
     wanted = StackOptions(
         state_dir=options.state_dir,
         instances=options.instances,
@@ -169,10 +184,13 @@ def _start(options: DemoOptions) -> RunningStack:
 
 
 def _stop(folder: Path) -> None:
+    from revcycle_devstack.compose import stop_compose
     from revcycle_devstack.layout import StateLayout
     from revcycle_devstack.stack import GRACE_SECONDS
     from revcycle_devstack.state import stop_everything
 
+    if stop_compose(folder, _say):
+        return
     stop_everything(StateLayout(folder), GRACE_SECONDS, _say)
 
 
@@ -211,15 +229,14 @@ async def _play(options: DemoOptions, plan: Plan, stack: RunningStack) -> Sequen
 
     payer_dir = stack.connections.layout.payer
     trusted = ssl.create_default_context(cafile=str(stack.connections.layout.payer_ca_file))
-    payer_url = stack.urls["payer-simulator"]
     async with (
         httpx.AsyncClient(timeout=httpx.Timeout(30, connect=2)) as client,
-        httpx.AsyncClient(base_url=payer_url, verify=trusted) as payer,
+        httpx.AsyncClient(base_url=stack.urls["payer-simulator"], verify=trusted) as payer,
     ):
         # Before anything is asked of anybody: the truth is planted, not observed.
         plan.write_truth(options.state_dir / "truth.jsonl")
         api = api_of(stack, client)
-        await set_up_tenant(api, payer_url, plan.facilities)
+        await set_up_tenant(api, stack.payer_door, plan.facilities)
         killer = _Killer(api, options.state_dir) if options.kill_each else None
         with _Stages() as stages:
 

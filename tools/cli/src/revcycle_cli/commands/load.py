@@ -94,7 +94,7 @@ async def _load(
             stack = running_stack(state_dir)
             api = api_of(stack, client)
             if setup:
-                await set_up_tenant(api, stack.urls.get("payer-simulator"))
+                await set_up_tenant(api, stack.payer_door)
         with progress_bar(Console(stderr=True)) as progress:
             task = progress.add_task("encounter files", total=_count_lines(file))
 
@@ -120,6 +120,14 @@ def services_of(stack: RunningStack) -> dict[str, list[str]]:
     return found
 
 
+def consumers_of(stack: RunningStack) -> dict[str, list[str]]:
+    """The addresses of the processes that consume: workers where they are processes of their own."""
+    return {
+        service: [stack.urls[worker]] if (worker := f"{service}-worker") in stack.urls else instances
+        for service, instances in services_of(stack).items()
+    }
+
+
 def api_of(stack: RunningStack, client: httpx.AsyncClient) -> Api:
     """The services of a stack, called with development tokens of the demonstration's tenant."""
     from revcycle_devstack import DEVELOPMENT_TENANT
@@ -128,7 +136,7 @@ def api_of(stack: RunningStack, client: httpx.AsyncClient) -> Api:
 
     key = ensure_development_key(stack.connections.token_key_file)
     tokens = {role: issue_token(key, DEVELOPMENT_TENANT, f"hospital-{role}", [role], _TOKEN_SECONDS) for role in ROLES}
-    return Api(services_of(stack), tokens, client)
+    return Api(services_of(stack), tokens, client, watched=consumers_of(stack))
 
 
 def read_lines(file: str) -> Iterator[tuple[int, object]]:
