@@ -72,7 +72,7 @@ lock: $(READY) ## Resolve the members' requirements again and write requirements
 	@$(BIN)/python scripts/third_party_requirements.py > .venv/requirements.in
 	@$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url $(LOCK_FLAGS) .venv/requirements.in -o requirements.lock --quiet
-	@$(BIN)/python scripts/image_requirements.py
+	@$(BIN)/python -m scripts.image_requirements
 
 .PHONY: format
 format: $(READY) ## Put the code into the house format

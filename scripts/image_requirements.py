@@ -1,7 +1,8 @@
 """Write what each container image installs: its part of requirements.lock, same versions, same hashes.
 
-One file per image under ``deploy/docker/requirements``. With ``--check`` nothing is written and drift is status 1;
-with ``--members IMAGE`` the folders of our own packages in that image are printed, dependencies first.
+One file per image under ``deploy/docker/requirements``; ``python -m scripts.image_requirements`` writes them. With
+``--check`` nothing is written and drift is status 1; with ``--members IMAGE`` the folders of our own packages in that
+image are printed, dependencies first.
 """
 
 import argparse
@@ -9,13 +10,15 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from third_party_requirements import ROOT, member_folders
+
+from scripts.third_party_requirements import ROOT, member_folders
 
 FOLDER: Final = ROOT / "deploy" / "docker" / "requirements"
 IMAGES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -42,7 +45,8 @@ _HEADER: Final = "# Written by `make lock` from requirements.lock: what the imag
 _PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
 
 
-def members() -> dict[str, tuple[Path, Mapping[str, object]]]:
+@cache
+def members() -> Mapping[str, tuple[Path, Mapping[str, Any]]]:
     """Folder and project table of every package of ours, by name."""
     found = {}
     for folder in member_folders():
@@ -69,11 +73,9 @@ def needs(requirement: Requirement) -> Iterator[Requirement]:
     own = members().get(requirement.name)
     if own is not None:
         project = own[1]
-        optional: Mapping[str, list[str]] = project.get("optional-dependencies", {})  # type: ignore[assignment]
-        texts = [*project.get("dependencies", ())]  # type: ignore[call-overload]
-        for extra in requirement.extras:
-            texts += optional[extra]
-        yield from map(Requirement, texts)
+        extra_texts = [project["optional-dependencies"][extra] for extra in sorted(requirement.extras)]
+        for texts in (project.get("dependencies", []), *extra_texts):
+            yield from map(Requirement, texts)
         return
     try:
         declared = requires(requirement.name) or ()
@@ -89,7 +91,9 @@ def needs(requirement: Requirement) -> Iterator[Requirement]:
 
 def closure(image: str) -> tuple[list[str], list[str]]:
     """Names of the packages of ours, dependencies first, and of the others, sorted."""
-    own, others, seen = dict.fromkeys(()), set[str](), set[str]()
+    own: dict[str, None] = {}
+    others: set[str] = set()
+    seen: set[str] = set()
     known = members()
 
     def visit(requirement: Requirement) -> None:

@@ -145,7 +145,8 @@ def test_prometheus_asks_every_process(services: dict[str, Any]) -> None:
 
 def test_the_images_lists_are_part_of_the_lock() -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "image_requirements.py"), "--check"],
+        [sys.executable, "-m", "scripts.image_requirements", "--check"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
