@@ -1,251 +1,218 @@
 """Mutation testing of the rule modules: break one place at a time and see whether a test notices.
 
-    python libs/codes/mutation/run.py [--sample 400] [--seed 1] [--module surgery] [--workers 1] [--list FILE]
+    python libs/codes/mutation/run.py [--sample 300] [--seed 1] [--module surgery] [--workers 2]
 
 Each mutant changes one comparison, operator, constant, condition or returned value of a module under
-`revcycle_codes/rules`. A forked child puts the changed module in the place of the real one and runs the rule tests
-until the first failure. Survivors are printed as `module:line  what was changed`; the exit status is 1 below the goal.
-Texts for people (messages, docstrings, catalogue entries) are not mutated: tests do not pin wording.
+`revcycle_codes/rules`. The rule tests are collected and run once, unchanged; then a forked child puts the changed
+module in the place of the real one and runs the tests that enter the changed function, until the first failure.
+Survivors are printed as `survived module:line  what was changed`, the last line is `mutation: killed=… of=… share=…`,
+and the exit status is 1 below the goal. Texts for people (messages, docstrings, catalogue entries) are not mutated, and
+neither are annotations and the code tables of `curated`: tests do not pin wording.
 """
 
 import argparse
-import ast
-import contextlib
-import io
 import os
 import random
 import signal
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
-from multiprocessing.pool import ThreadPool
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import CodeType
+from types import FrameType, FunctionType
+from typing import Any
 
 import pytest
-from revcycle_codes import CodeSets, engine
+from _pytest.runner import runtestprotocol
+from mutants import FOLDER, Mutant, mutants, mutated
+from revcycle_codes import engine
 from revcycle_codes.findings import RULES
 
-CODES = Path(__file__).resolve().parents[1]
-FOLDER = CODES / "src" / "revcycle_codes" / "rules"
-TESTS = ("test_codes_validity_rules.py", "test_codes_edit_rules.py", "test_codes_rule_edges.py")
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+FILES = ("test_codes_validity_rules.py", "test_codes_edit_rules.py", "test_codes_rule_edges.py")
 GOAL = 0.85
-CHILD_SECONDS = 120
+CHILD_SECONDS = 60
+PROGRESS_SECONDS = 0.5
 _NOT_MUTATED = {"__init__", "curated"}
-_TEXT_KEYWORDS = {"source", "title", "needs", "severity", "carc", "version", "edition"}
-_TEXT_CALLS = {"found", "_line_finding", "rule"}
-
-COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
-OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult,
-    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
-}  # fmt: skip
+Function = tuple[str, str]  # module, function
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change: module, number of the change within it, line, and what it does."""
+class Runner:
+    """A pytest plugin: instead of one run of the tests, one run unchanged and one for every mutant."""
 
-    module: str
-    number: int
-    line: int
-    what: str
+    def __init__(self, chosen: list[Mutant], workers: int) -> None:
+        self.chosen = chosen
+        self.workers = workers
+        self.survived: list[Mutant] = []
+        self.entered: dict[Function, list[int]] = defaultdict(list)
+        self.broken = ""
 
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run the tests unchanged, noting which function each enters, then the mutants."""
+        items = session.items
+        for place, item in enumerate(items):
+            functions: set[Function] = set()
+            sys.setprofile(_recorder(functions))
+            try:
+                # The first test follows the last: what a session sets up once stays for the children.
+                reports = runtestprotocol(item, nextitem=items[(place + 1) % len(items)], log=False)
+            finally:
+                sys.setprofile(None)
+            if broken := [report for report in reports if report.failed]:
+                self.broken = f"{item.nodeid}\n{broken[0].longreprtext}"
+                return True
+            for function in functions:
+                self.entered[function].append(place)
+        self._run_mutants(items)
+        return True
 
-class Mutator(ast.NodeTransformer):
-    """Counts every possible change of a module and makes the one with a wanted number."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Iterator[None]:
+        """`run(rule, …)` asks for the findings of one rule: let it evaluate that rule alone."""
+        check = pyfuncitem.funcargs.get("run")
+        if check is not None:
+            pyfuncitem.funcargs["run"] = lambda rule, **changes: _of_one_rule(check, rule, changes)
+        return (yield)
 
-    def __init__(self, wanted: int | None = None) -> None:
-        self.wanted = wanted
-        self.found: list[tuple[int, str]] = []
+    def _run_mutants(self, items: list[pytest.Item]) -> None:
+        running: dict[int, Mutant] = {}
+        started = time.monotonic()
+        for place, mutant in enumerate(self.chosen, start=1):
+            while len(running) >= self.workers:
+                self._reap(running)
+            running[_start(mutant, [items[one] for one in self._concerned(mutant)])] = mutant
+            if time.monotonic() - started > PROGRESS_SECONDS or place == len(self.chosen):
+                started = time.monotonic()
+                sys.stderr.write(f"\r{place}/{len(self.chosen)} mutants, {len(self.survived)} survived  ")
+        while running:
+            self._reap(running)
+        sys.stderr.write("\n")
+        self.survived.sort(key=lambda one: (one.module, one.number))
 
-    def _here(self, node: ast.expr | ast.stmt, what: str) -> bool:
-        self.found.append((node.lineno, what))
-        return len(self.found) - 1 == self.wanted
+    def _reap(self, running: dict[int, Mutant]) -> None:
+        child, status = os.wait()
+        mutant = running.pop(child)
+        if os.waitstatus_to_exitcode(status) == 0:
+            self.survived.append(mutant)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: D102
-        # Decorators and annotations are texts and types.
-        node.body = [self.visit(one) for one in node.body]
-        return node
-
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: D102
-        return node if isinstance(node.value, ast.Constant) else self.generic_visit(node)
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:  # noqa: D102
-        return node
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:  # noqa: D102
-        names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-        return node if names & {"message", "expected", "problem", "override"} else self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: D102
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name in _TEXT_CALLS:
-            # The id, severity, lines, codes and the override are checked; messages and places are words.
-            kept = {"lines", "codes", "override"}
-            node.keywords = [
-                ast.keyword(one.arg, self.visit(one.value)) if one.arg in kept else one for one in node.keywords
-            ]
-            return node
-        return self.generic_visit(node)
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:  # noqa: D102
-        for place, operator in enumerate(node.ops):
-            instead = COMPARISONS[type(operator)]
-            if self._here(node, f"{type(operator).__name__} -> {instead.__name__}"):
-                node.ops[place] = instead()
-        return self.generic_visit(node)
-
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:  # noqa: D102
-        if self._here(node, "and <-> or"):
-            node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return self.generic_visit(node)
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:  # noqa: D102
-        instead = OPERATORS.get(type(node.op))
-        if instead and self._here(node, f"{type(node.op).__name__} -> {instead.__name__}"):
-            node.op = instead()
-        return self.generic_visit(node)
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:  # noqa: D102
-        if isinstance(node.op, ast.Not) and self._here(node, "not removed"):
-            return self.generic_visit(node.operand)
-        return self.generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> ast.AST:  # noqa: D102
-        for value in (True, False):
-            if self._here(node, f"if -> {value}"):
-                node.test = ast.copy_location(ast.Constant(value), node.test)
-        return self.generic_visit(node)
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:  # noqa: D102
-        if self._here(node, "if-else swapped"):
-            node.body, node.orelse = node.orelse, node.body
-        return self.generic_visit(node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: D102
-        value: object = node.value
-        if isinstance(value, bool):
-            instead: object = not value
-        elif isinstance(value, int):
-            instead = value + 1
-        elif isinstance(value, str) and value and " " not in value:
-            instead = value + "?"
-        else:
-            return node
-        if self._here(node, f"{value!r} -> {instead!r}"):
-            return ast.copy_location(ast.Constant(instead), node)
-        return node
-
-    def visit_Return(self, node: ast.Return) -> ast.AST:  # noqa: D102
-        if node.value is not None and not isinstance(node.value, ast.Constant) and self._here(node, "returns None"):
-            node.value = ast.copy_location(ast.Constant(None), node.value)
-        return self.generic_visit(node)
-
-    def visit_Continue(self, node: ast.Continue) -> ast.AST:  # noqa: D102
-        return ast.copy_location(ast.Break(), node) if self._here(node, "continue -> break") else node
+    def _concerned(self, mutant: Mutant) -> Iterable[int]:
+        """The tests that enter the changed function, those of few functions first; for a constant, of its module."""
+        places = (
+            self.entered[(mutant.module, mutant.function)]
+            if mutant.function
+            else sorted({at for (module, _), found in self.entered.items() if module == mutant.module for at in found})
+        )
+        breadth = Counter(at for found in self.entered.values() for at in found)
+        return sorted(places, key=lambda at: breadth[at])
 
 
-def mutants(module: str) -> list[Mutant]:
-    """Every mutant of a module."""
-    mutator = Mutator()
-    mutator.visit(ast.parse((FOLDER / f"{module}.py").read_text()))
-    return [Mutant(module, number, line, what) for number, (line, what) in enumerate(mutator.found)]
+def _recorder(functions: set[Function]) -> Any:
+    folder = str(FOLDER)
+
+    def record(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(folder):
+            name = frame.f_code.co_qualname.split(".", 1)[0]
+            functions.add((Path(frame.f_code.co_filename).stem, name))
+
+    return record
 
 
-def mutated(mutant: Mutant) -> CodeType:
-    """A module with one change, compiled."""
-    path = FOLDER / f"{mutant.module}.py"
-    tree = Mutator(mutant.number).visit(ast.parse(path.read_text()))
-    return compile(ast.fix_missing_locations(tree), str(path), "exec")
+def _of_one_rule(check: Any, rule: str, changes: dict[str, object]) -> Any:
+    every = engine.CATALOGUE
+    one = tuple(entry for entry in every if rule.rstrip("U") == entry.id)
+    engine.CATALOGUE = one or every
+    try:
+        return check(rule, **changes)
+    finally:
+        engine.CATALOGUE = every
 
 
-def install(mutant: Mutant) -> None:
-    """Put a mutant in the place of its module: its rules are registered again, the catalogue is rebuilt."""
-    module = sys.modules[f"revcycle_codes.rules.{mutant.module}"]
-    for name in [name for name, entry in RULES.items() if entry.check.__module__ == module.__name__]:
-        del RULES[name]
-    exec(mutated(mutant), module.__dict__)  # the module's own code, with one change
-    order = {one.__name__: place for place, one in enumerate(engine.RULE_MODULES)}
-    engine.CATALOGUE = tuple(sorted(RULES.values(), key=lambda entry: order[entry.check.__module__]))
-
-
-def killed(mutant: Mutant | None) -> bool:
-    """Whether a test fails, the module breaks or the tests do not end, in a forked child. None: nothing is changed."""
+def _start(mutant: Mutant, items: list[pytest.Item]) -> int:
+    """Start a child that ends with 1 when a test notices the mutant, with 0 when none does."""
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+        return child
     status = 1
     try:
         signal.alarm(CHILD_SECONDS)
-        if mutant:
-            install(mutant)
-        tests = [str(CODES / "tests" / name) for name in TESTS if (CODES / "tests" / name).exists()]
-        folder = str(CODES / "tests")
-        plain = ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, "--assert=plain"]
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-k", "not catalogue and not real_style"]
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            status = int(pytest.main([*plain, *options, *tests]))
-    except BaseException:  # a child that cannot even start its tests counts as noticed
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        install(mutant)
+        items[0].session._setupstate.teardown_exact(items[0])
+        following = [*items[1:], items[0]]
+        status = int(any(_fails(item, after) for item, after in zip(items, following, strict=True)))
+    except BaseException:  # a module that cannot even be loaded counts as noticed
         status = 1
     finally:
         os._exit(status)
 
 
-def warm_up() -> None:
-    """Open the code sets once and let every child use them: they are read-only and opening costs more than a test."""
-    code_sets = CodeSets.open()
-    code_sets.instructions_on(date(2026, 8, 15))
-    CodeSets.open = lambda *_, **__: code_sets  # type: ignore[method-assign]  # for the forked children alone
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+def _fails(item: pytest.Item, following: pytest.Item) -> bool:
+    return any(report.failed for report in runtestprotocol(item, nextitem=following, log=False))
 
 
-def progress(chosen: list[Mutant], workers: int) -> Iterator[tuple[Mutant, bool]]:
-    """Each mutant with whether it was noticed, in the order given."""
-    with ThreadPool(workers) as pool:
-        for place, (mutant, noticed) in enumerate(zip(chosen, pool.imap(killed, chosen), strict=True), start=1):
-            sys.stderr.write(f"\r{place}/{len(chosen)}  ")
-            yield mutant, noticed
-    sys.stderr.write("\n")
+def install(mutant: Mutant) -> None:
+    """Put a mutant in the place of its module, also where its functions and constants were already taken from it."""
+    module = sys.modules[f"revcycle_codes.rules.{mutant.module}"]
+    before, rules = dict(module.__dict__), dict(RULES)
+    for name in [name for name, entry in rules.items() if entry.check.__module__ == module.__name__]:
+        del RULES[name]
+    fresh = {name: value for name, value in before.items() if name.startswith("__")}
+    exec(mutated(mutant), fresh)  # the module's own code, with one change
+    replaced = {}
+    for name, value in fresh.items():
+        old = before.get(name)
+        if isinstance(value, FunctionType) and isinstance(old, FunctionType) and old.__module__ == module.__name__:
+            old.__code__, old.__defaults__ = value.__code__, value.__defaults__
+        elif name in before and not name.startswith("__") and value is not old:
+            module.__dict__[name] = value
+            replaced[name] = (old, value)
+    for other in list(sys.modules.values()):
+        if other.__name__.startswith(("revcycle_codes.rules.", "test_codes_")):
+            for name, (old, value) in replaced.items():
+                if other.__dict__.get(name) is old:
+                    setattr(other, name, value)
+    RULES.update({name: rules[name] for name in RULES if name in rules})
+    engine.CATALOGUE = tuple(entry for entry in engine.CATALOGUE if entry.id in RULES)
 
 
 def main() -> int:
     """Run and report; 0 when at least the goal is killed."""
     modules = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in _NOT_MUTATED)
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--sample", type=int, default=400, help="mutants to draw (0: all)")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=0, help="mutants to draw (0, the default: all)")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw")
     parser.add_argument("--module", action="append", choices=modules, help="only these modules")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2, help="children at a time")
     options = parser.parse_args()
     os.nice(19)
-    warm_up()
-    if killed(None):
-        sys.stderr.write("the tests fail without any change; run pytest libs/codes/tests first\n")
-        return 2
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     every = [mutant for module in options.module or modules for mutant in mutants(module)]
     chosen = every
     if options.sample and options.sample < len(every):
-        chosen = sorted(
-            random.Random(options.seed).sample(every, options.sample), key=lambda one: (one.module, one.number)
-        )
-    noticed: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    for mutant, dead in progress(chosen, options.workers):
-        total[mutant.module] += 1
-        noticed[mutant.module] += dead
-        if not dead:
-            sys.stdout.write(f"survived {mutant.module}:{mutant.line}  {mutant.what}\n")
-            sys.stdout.flush()
+        chosen = random.Random(options.seed).sample(every, options.sample)
+        chosen.sort(key=lambda one: (one.module, one.number))
+    runner = Runner(chosen, options.workers)
+    plain = ["-c", os.devnull, "--rootdir", str(TESTS), "--confcutdir", str(TESTS), "--assert=plain"]
+    quiet = ["-p", "no:cacheprovider", "-p", "no:terminal", "-k", "not catalogue"]
+    pytest.main([*plain, *quiet, *(str(TESTS / name) for name in FILES)], plugins=[runner])
+    if runner.broken or not runner.entered:
+        sys.stderr.write(f"a test fails without any change: {runner.broken or 'none was collected'}\n")
+        return 2
+    return _report(chosen, runner.survived, len(every))
+
+
+def _report(chosen: list[Mutant], survived: list[Mutant], possible: int) -> int:
+    total, alive = Counter(one.module for one in chosen), Counter(one.module for one in survived)
+    for mutant in survived:
+        sys.stdout.write(f"survived {mutant.module}:{mutant.line}  {mutant.what}\n")
     for module in sorted(total):
-        sys.stdout.write(f"{module:14} {noticed[module]:4}/{total[module]}\n")
-    share = sum(noticed.values()) / max(1, sum(total.values()))
-    sys.stdout.write(f"killed {sum(noticed.values())} of {len(chosen)} drawn from {len(every)}: {share:.1%}\n")
+        sys.stdout.write(f"{module:14} {total[module] - alive[module]:4} of {total[module]}\n")
+    killed = len(chosen) - len(survived)
+    share = killed / max(1, len(chosen))
+    sys.stdout.write(f"{len(chosen)} drawn from {possible}, goal {GOAL:.0%}\n")
+    sys.stdout.write(f"mutation: killed={killed} of={len(chosen)} share={share:.3f}\n")
     return 0 if share >= GOAL else 1
 
 
