@@ -99,8 +99,9 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], obj
             patch.setattr(t837_parse, "plain_professional", lambda *_: iter(()))
             patch.setattr(t837_parse, "quick_claim", lambda *_: None)
             patch.setattr(t835, "quick_claims", lambda *_: iter(()))
-            patch.setattr(PlainWriter, "subscriber", lambda *_, **__: False)
-            patch.setattr(PlainWriter, "claim", lambda *_: False)
+            patch.setattr(PlainWriter, "subscribers", lambda _, claims: [None] * len(claims))
+            patch.setattr(PlainWriter, "claims", lambda _, claims: [None] * len(claims))
+            patch.setattr(PlainWriter, "patient", lambda *_: None)
             return work()
 
     yield run_slowly
@@ -128,6 +129,7 @@ def test_the_plain_shapes_are_really_read_and_written_quickly(monkeypatch: pytes
     monkeypatch.setattr(t835, "_claim", never)
     monkeypatch.setattr(t837_build, "_write_professional", never)
     monkeypatch.setattr(t837_build, "_write_subscriber", never)
+    monkeypatch.setattr(t837_build, "_write_patient", never)
     assert build_837p(ENVELOPE, HEADER, plain) == data
     assert {c.claim_id for c in parse_837p(data)[0].claims} == {c.claim_id for c in plain}
     assert len(parse_835(clean_835())[0].claims) == 2

@@ -1,20 +1,24 @@
-"""Writing subscribers and professional claims of the plainest and most frequent shape: a few texts, not 24 segments.
+"""Writing subscribers and professional claims of the plainest and most frequent shape: one text, not 24 segments.
 
-Every value passes the same policy as in the loop writers (clean_text for words, code for identifiers); what repeats
-from claim to claim (services, dates, providers, payers, names) is written once and remembered.
+Every value passes the same policy as in the loop writers (clean_text for words, code for identifiers): identifiers and
+streets, which hardly repeat, are checked as columns over many claims at once; what repeats from claim to claim
+(services, dates, providers, payers, names) is written once and remembered. What has not the plain shape, or a value
+that is refused, is left to the loop writers, which say why.
 """
 
+from collections.abc import Callable, Collection, Hashable, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import TypeVar
 
-import msgspec
-
+from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.memo import Table
-from revcycle_edi.x12.records.claim import Payer, ProfessionalClaim, ProfessionalLine, Provider, Subscriber
+from revcycle_edi.x12.records.claim import ClaimBase, Patient, Payer, ProfessionalClaim, Provider
 from revcycle_edi.x12.records.common import Address
 from revcycle_edi.x12.t837_write import (
     claim_amount,
     diagnosis_texts,
+    pointers_text,
     procedure_text,
     write_payer,
     write_provider,
@@ -23,145 +27,202 @@ from revcycle_edi.x12.values import format_date, format_period, format_quantity
 from revcycle_edi.x12.writer import SegmentWriter, clean_text, code, composite, write_address
 
 _MAX_LINES = 50
-_Service = tuple[str, tuple[str, ...], str, str, int, str, Decimal, str, tuple[int, ...]]
+_ROWS = 512
+_K = TypeVar("_K", bound=Hashable)
+_Block = tuple[str, int]
+"""Finished segments, terminators between them, and how many they are."""
+_NOTHING: _Block = ("", 0)
 
 
 class PlainWriter:
-    """Adds to a writer; what has not the plain shape is left to the loop writers (the methods return False)."""
+    """Texts of what has the plain shape; None where it has not, which the loop writers then write."""
 
-    def __init__(self, out: SegmentWriter) -> None:
-        self._out = out
+    def __init__(self) -> None:
         self._words60 = Table(_word60)
         self._words35 = Table(_word35)
         self._words25 = Table(_word25)
         self._words10 = Table(_word10)
-        self._pointers = Table(_highest)
-        self._payers = Table(_payer)
-        self._providers = Table(_provider)
-        self._services = Table(_service)
+        # By the identity of the record: the claims keep their records alive while they are written.
+        self._payers: dict[int, _Block] = {}
+        self._providers: dict[int, _Block] = {}
+        self._amounts = Table(_amount)
+        self._procedures = Table(_procedure)
+        self._units = Table(_units)
+        self._pointers = Table(_pointers)
         self._served = Table(_served)
         self._diagnoses = Table(_diagnoses)
         self._claims = Table(_claim_tail)
         self._insurances = Table(_insurance)
         self._cities = Table(_city)
-        self._codes2 = Table(_code2)
+        self._refused: Collection[str] = ()
+        self._unclean: Collection[str] = ()
 
-    def subscriber(self, subscriber: Subscriber, payer: Payer, *, is_patient: bool) -> bool:
-        """Loops 2000B (behind its HL), 2010BA and 2010BB."""
-        address, born = subscriber.address, subscriber.birth_date
+    def claims(self, claims: Sequence[ClaimBase]) -> list[_Block | None]:
+        """Loop 2300 with its lines, for every claim."""
+        found: list[_Block | None] = []
+        for at in range(0, len(claims), _ROWS):
+            rows = [claim for claim in claims[at : at + _ROWS] if isinstance(claim, ProfessionalClaim)]
+            if len(rows) < len(claims[at : at + _ROWS]):
+                return [None] * len(claims)  # The claims of a file are of one kind.
+            self._refused = _refused([claim.claim_id for claim in rows], "claim_id (CLM01)", 38)
+            controls = [line.control_number for claim in rows for line in claim.lines]
+            self._refused |= _refused(controls, "line control number", 30)
+            found += map(self._claim, rows)
+        return found
+
+    def subscribers(self, claims: Sequence[ClaimBase]) -> list[_Block | None]:
+        """Loops 2000B (behind its HL), 2010BA and 2010BB, for the subscriber of every claim."""
+        found: list[_Block | None] = []
+        for at in range(0, len(claims), _ROWS):
+            rows = claims[at : at + _ROWS]
+            self._refused = _refused([claim.subscriber.member_id for claim in rows], "NM1*IL identifier", 80)
+            addresses = [claim.subscriber.address for claim in rows]
+            self._unclean = _unclean([address.line1 for address in addresses if address is not None], 55)
+            found += map(self._subscriber, rows)
+        return found
+
+    def patient(self, patient: Patient) -> _Block | None:
+        """Loops 2000C (behind its HL) and 2010CA."""
+        born = patient.birth_date
+        if patient.references or patient.extra_segments or born is None or not patient.sex.isalnum():
+            return None
+        try:
+            place, segments = _place(patient.address)
+            relationship = code(patient.relationship_code, "relationship_code", 2, required=True)
+        except X12Error:
+            return None
+        given = (
+            f"NM1*QC*1*{self._words60[patient.last_name]}*{self._words35[patient.first_name]}"
+            f"*{self._words25[patient.middle_name]}**{self._words10[patient.suffix]}"
+        ).rstrip("*")
+        return f"PAT*{relationship}~{given}{place}~DMG*D8*{format_date(born)}*{patient.sex}", 3 + segments
+
+    def _subscriber(self, claim: ClaimBase) -> _Block | None:
+        subscriber = claim.subscriber
+        address, born, member, sex = subscriber.address, subscriber.birth_date, subscriber.member_id, subscriber.sex
         if (
             address is None
             or born is None
-            or not subscriber.member_id
-            or not subscriber.sex
+            or member in self._refused
+            or not sex.isalnum()
             or subscriber.entity_type != "1"
             or subscriber.extra_segments
             or subscriber.references
         ):
-            return False
-        insurance = self._insurances[
-            (
-                subscriber.responsibility,
-                is_patient,
-                subscriber.group_number,
-                subscriber.group_name,
-                subscriber.insurance_type_code,
-                subscriber.filing_code,
-            )
-        ]
-        place, place_count = self._address(address)
-        paid_by, payer_count = self._payers[payer]
-        self._out.add_block(
-            f"{insurance}~NM1*IL*1*{self._words60[subscriber.last_name]}*{self._words35[subscriber.first_name]}"
-            f"*{self._words25[subscriber.middle_name]}**{self._words10[subscriber.suffix]}"
-            f"*MI*{_identifier(subscriber.member_id, 'NM1*IL identifier', 80)}{place}"
-            f"~DMG*D8*{format_date(born)}*{subscriber.sex}~{paid_by}",
-            3 + place_count + payer_count,
-        )
-        return True
-
-    def _address(self, address: Address) -> tuple[str, int]:
-        """N3 and N4, each with the terminator in front of it."""
-        street = _street(address.line1)
-        postal = address.postal_code
-        if postal.isdigit() and postal.isascii() and len(postal) <= 15 and not address.country:
-            city = f"~N4*{self._cities[address.city]}*{self._codes2[address.state]}*{postal}"
-        else:
-            city = _region(address)
-        if not street:
-            return city, 1 if city else 0
-        second = _street(address.line2) if address.line2 else ""
-        start = f"~N3*{street}*{second}" if second else f"~N3*{street}"
-        return start + city, 2 if city else 1
-
-    def claim(self, claim: ProfessionalClaim) -> bool:
-        """Loop 2300 with its lines."""
-        if not _is_plain(claim):
-            return False
-        tail = self._claims[
-            (
-                claim.place_of_service,
-                claim.frequency_code,
-                claim.provider_signature,
-                claim.assignment_code,
-                claim.benefits_assigned,
-                claim.release_code,
-                claim.patient_signature_source,
-            )
-        ]
-        parts = [
-            f"CLM*{_identifier(claim.claim_id, 'claim_id (CLM01)', 38)}"
-            f"*{claim_amount(claim.charge_cents, 'the claim charge')}{tail}"
-        ]
-        count = 2
-        if claim.prior_authorization_number:
-            parts.append(f"REF*G1*{code(claim.prior_authorization_number, 'REF*G1', 50)}")
-            count += 1
-        parts.append(self._diagnoses[(claim.diagnosis_codes, claim.diagnosis_version)])
-        rendering = claim.rendering_provider
-        if rendering is not None and (not rendering.npi or rendering.npi != claim.billing_provider.npi):
-            text, segments = self._providers[rendering]
-            parts.append(text)
-            count += segments
-        if not self._lines(claim, parts):
-            return False
-        self._out.add_block("~".join(parts), count + 4 * len(claim.lines))
-        return True
-
-    def _lines(self, claim: ProfessionalClaim, parts: list[str]) -> bool:
-        services, served = self._services, self._served
-        available, claim_place = len(claim.diagnosis_codes), claim.place_of_service
-        for number, line in enumerate(claim.lines, 1):
-            pointers = line.diagnosis_pointers
-            if (
-                not line.control_number
-                or line.service_from is None
-                or not _is_plain_line(line)
-                or self._pointers[pointers] > available
-            ):
-                return False
-            place = line.place_of_service
-            service = services[
+            return None
+        try:
+            insurance = self._insurances[
                 (
-                    line.procedure_code,
-                    line.modifiers,
-                    line.procedure_qualifier,
-                    line.description,
-                    line.charge_cents,
-                    line.unit_code,
-                    line.units,
-                    "" if place == claim_place else place,
-                    pointers,
+                    subscriber.responsibility,
+                    claim.patient is None,
+                    subscriber.group_number,
+                    subscriber.group_name,
+                    subscriber.insurance_type_code,
+                    subscriber.filing_code,
                 )
             ]
-            day = served[(line.service_from, line.service_to)]
-            control = _identifier(line.control_number, "line control number", 30)
-            parts.append(f"LX*{number}~{service}~{day}~REF*6R*{control}")
-        return True
+            place, place_count = self._address(address)
+            paid_by, payer_count = self._payers.get(id(claim.payer)) or _kept(self._payers, claim.payer, _payer)
+        except X12Error:
+            return None
+        day = born.isoformat().replace("-", "") if born.__class__ is date else format_date(born)
+        return (
+            f"{insurance}~NM1*IL*1*{self._words60[subscriber.last_name]}*{self._words35[subscriber.first_name]}"
+            f"*{self._words25[subscriber.middle_name]}**{self._words10[subscriber.suffix]}"
+            f"*MI*{member}{place}~DMG*D8*{day}*{sex}{paid_by}",
+            3 + place_count + payer_count,
+        )
+
+    def _address(self, address: Address) -> _Block:
+        """N3 and N4, each with the terminator in front of it."""
+        street, postal = address.line1, address.postal_code
+        if (
+            street in self._unclean
+            or address.line2
+            or address.country
+            or len(postal) > 15
+            or not (postal.isdigit() and postal.isascii())
+        ):
+            return _place(address)
+        return f"~N3*{street}~N4*{self._cities[(address.city, address.state)]}*{postal}", 2
+
+    def _claim(self, claim: ProfessionalClaim) -> _Block | None:
+        if not _is_plain(claim) or claim.claim_id in self._refused:
+            return None
+        try:
+            tail = self._claims[
+                (
+                    claim.place_of_service,
+                    claim.provider_signature,
+                    claim.assignment_code,
+                    claim.benefits_assigned,
+                    claim.release_code,
+                    claim.patient_signature_source,
+                )
+            ]
+            number = claim.prior_authorization_number
+            authorization = f"~REF*G1*{code(number, 'REF*G1', 50)}" if number else ""
+            provider = claim.rendering_provider
+            if provider is None or (provider.npi and provider.npi == claim.billing_provider.npi):
+                rendering, count = _NOTHING
+            else:
+                rendering, count = self._providers.get(id(provider)) or _kept(self._providers, provider, _provider)
+            return (
+                f"CLM*{claim.claim_id}*{self._amounts[claim.charge_cents]}{tail}{authorization}"
+                f"~{self._diagnoses[(claim.diagnosis_codes, claim.diagnosis_version)]}{rendering}{self._lines(claim)}",
+                2 + (number != "") + count + 4 * len(claim.lines),
+            )
+        except X12Error:
+            return None
+
+    def _lines(self, claim: ProfessionalClaim) -> str:
+        """Loops 2400, the terminator in front of each segment. X12Error when one has not the plain shape."""
+        text = ""
+        amounts, procedures, units, pointers, served = (
+            self._amounts,
+            self._procedures,
+            self._units,
+            self._pointers,
+            self._served,
+        )
+        usual, available, refused = claim.place_of_service, len(claim.diagnosis_codes), self._refused
+        for number, line in enumerate(claim.lines, 1):
+            pointed, highest = pointers[line.diagnosis_pointers]
+            place, control = line.place_of_service, line.control_number
+            if place == usual:
+                place = ""
+            if (
+                line.dates
+                or line.references
+                or line.amounts
+                or line.notes
+                or line.attachments
+                or line.extra_segments
+                or line.adjudications
+                or line.providers
+                or line.drug is not None
+                or line.rendering_provider is not None
+                or line.emergency
+                or line.epsdt
+                or line.family_planning
+                or highest > available
+                or control in refused
+                or (place and not place.isalnum())
+            ):
+                raise _OTHER_SHAPE
+            procedure = procedures[(line.procedure_qualifier, line.procedure_code, line.modifiers, line.description)]
+            text += (
+                f"~LX*{number}~SV1*{procedure}*{amounts[line.charge_cents]}*{units[(line.unit_code, line.units)]}"
+                f"*{place}**{pointed}~{served[(line.service_from, line.service_to)]}~REF*6R*{control}"
+            )
+        return text
+
+
+_OTHER_SHAPE = X12Error("837.write.shape", "not of the plain shape", expected="the loop writers")
 
 
 def _is_plain(claim: ProfessionalClaim) -> bool:
-    """Whether the claim has only what PlainWriter.claim writes."""
+    """Whether the claim has only what PlainWriter writes."""
     return not (
         claim.dates
         or claim.references
@@ -186,38 +247,46 @@ def _is_plain(claim: ProfessionalClaim) -> bool:
     )
 
 
-def _is_plain_line(line: ProfessionalLine) -> bool:
-    """Whether the line has only what PlainWriter writes."""
-    return not (
-        line.dates
-        or line.references
-        or line.amounts
-        or line.notes
-        or line.attachments
-        or line.extra_segments
-        or line.adjudications
-        or line.providers
-        or line.drug is not None
-        or line.rendering_provider is not None
-        or line.emergency
-        or line.epsdt
-        or line.family_planning
-    )
+def _kept(cache: dict[int, _Block], record: _K, write: Callable[[_K], _Block]) -> _Block:
+    cache[id(record)] = block = write(record)
+    return block
 
 
-def _identifier(value: str, name: str, limit: int) -> str:
-    """As code(), required; letters and digits need no closer look."""
-    if value.isalnum() and value.isascii() and len(value) <= limit:
-        return value
-    return code(value, name, limit, required=True)
+def _refused(values: Sequence[str], name: str, limit: int) -> set[str]:
+    """Which of a column of identifiers code(), required, refuses; letters, digits and dashes need no closer look."""
+    joined = "".join(values).replace("-", "")
+    if joined.isalnum() and joined.isascii() and "" not in values and max(map(len, values)) <= limit:
+        return set()
+    refused = set()
+    for value in values:
+        try:
+            code(value, name, limit, required=True)
+        except X12Error:
+            refused.add(value)
+    return refused
 
 
-def _street(text: str) -> str:
-    """As clean_text(), with nothing to remember: streets hardly repeat."""
-    bare = text.replace(" ", "")
-    if bare.isalnum() and bare.isascii() and bare.isupper() and "  " not in text and len(text) <= 55 and text[0] != " ":
-        return text.rstrip()
-    return clean_text(text, 55)
+def _unclean(texts: Sequence[str], limit: int) -> set[str]:
+    """Which of a column of texts clean_text() changes or leaves empty."""
+    joined = "~".join(texts)
+    bare = joined.replace(" ", "").replace("~", "")
+    if (
+        bare.isalnum()
+        and bare.isascii()
+        and bare.isupper()
+        and joined.count("~") == len(texts) - 1
+        and not any(space in f"~{joined}~" for space in ("  ", " ~", "~ ", "~~"))
+        and max(map(len, texts)) <= limit
+    ):
+        return set()
+    return {text for text in texts if not text or clean_text(text, limit) != text}
+
+
+def _place(address: Address | None) -> _Block:
+    """N3 and N4, each with the terminator in front of it."""
+    out = SegmentWriter()
+    write_address(out, address)
+    return "".join("~" + segment for segment in out.segments), len(out.segments)
 
 
 def _word60(text: str) -> str:
@@ -236,9 +305,8 @@ def _word10(text: str) -> str:
     return clean_text(text, 10)
 
 
-def _highest(pointers: tuple[int, ...]) -> int:
-    """The highest pointer; so many that none is allowed when the pointers are not one to four numbers from 1 on."""
-    return max(pointers) if 1 <= len(pointers) <= 4 and min(pointers) >= 1 else _MAX_LINES
+def _amount(cents: int) -> str:
+    return claim_amount(cents, "the charge")
 
 
 def _insurance(key: tuple[str, bool, str, str, str, str]) -> str:
@@ -259,60 +327,54 @@ def _insurance(key: tuple[str, bool, str, str, str, str]) -> str:
     return out.segments[0]
 
 
-def _city(text: str) -> str:
-    return clean_text(text, 30)
+def _city(key: tuple[str, str]) -> str:
+    city, state = key
+    return f"{clean_text(city, 30)}*{code(state, 'N402 state', 2)}"
 
 
-def _code2(text: str) -> str:
-    return code(text, "N402 state", 2)
-
-
-def _region(address: Address) -> str:
-    """N4 with the terminator in front of it, empty when nothing is known."""
-    out = SegmentWriter()
-    write_address(out, msgspec.structs.replace(address, line1="", line2=""))
-    return "".join("~" + segment for segment in out.segments)
-
-
-def _payer(payer: Payer) -> tuple[str, int]:
+def _payer(payer: Payer) -> _Block:
     out = SegmentWriter()
     write_payer(out, payer)
-    return "~".join(out.segments), len(out.segments)
+    return "".join("~" + segment for segment in out.segments), len(out.segments)
 
 
-def _provider(provider: Provider) -> tuple[str, int]:
+def _provider(provider: Provider) -> _Block:
     out = SegmentWriter()
     write_provider(out, "82", provider)
-    return "~".join(out.segments), len(out.segments)
+    return "".join("~" + segment for segment in out.segments), len(out.segments)
 
 
-def _claim_tail(key: tuple[str, str, bool, str, str, str, str]) -> str:
+def _claim_tail(key: tuple[str, bool, str, str, str, str]) -> str:
     """CLM from the third element on."""
-    place, frequency, signed, assigned, benefits, release, source = key
-    facility = composite(code(place, "facility code", 2, required=True), "B", frequency)
+    place, signed, assigned, benefits, release, source = key
+    facility = composite(code(place, "facility code", 2, required=True), "B", "1")
     elements = ["", "", "", facility, "Y" if signed else "N", assigned, benefits, release, source]
     return "*".join(elements).rstrip("*")
 
 
 def _diagnoses(key: tuple[tuple[str, ...], str]) -> str:
+    if not key[0]:
+        raise X12Error("837.write.diagnoses", "the claim has no diagnosis", expected="1 to 12 diagnoses", segment="HI")
     return "*".join(["HI", *diagnosis_texts(key[0], key[1], 12)])
 
 
-def _service(key: _Service) -> str:
-    procedure, modifiers, qualifier, description, charge, unit, units, place, pointers = key
-    out = SegmentWriter()
-    out.add(
-        "SV1",
-        procedure_text(qualifier, procedure, modifiers, description),
-        claim_amount(charge, "the line charge"),
-        unit,
-        format_quantity(units),
-        place,
-        "",
-        ":".join(map(str, pointers)),
-    )
-    return out.segments[0]
+def _procedure(key: tuple[str, str, tuple[str, ...], str]) -> str:
+    return procedure_text(*key)
 
 
-def _served(key: tuple[date, date | None]) -> str:
-    return "*".join(("DTP", "472", *format_period(*key)))
+def _units(key: tuple[str, Decimal]) -> str:
+    return f"{key[0]}*{format_quantity(key[1])}"
+
+
+def _pointers(pointers: tuple[int, ...]) -> tuple[str, int]:
+    """The composite and the highest pointer. X12Error when there is none or it is none."""
+    if not pointers:
+        raise _OTHER_SHAPE
+    return pointers_text(pointers, max(pointers)), max(pointers)
+
+
+def _served(key: tuple[date | None, date | None]) -> str:
+    start, end = key
+    if start is None:
+        raise _OTHER_SHAPE
+    return "*".join(("DTP", "472", *format_period(start, end)))

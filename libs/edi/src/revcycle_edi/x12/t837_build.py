@@ -1,6 +1,7 @@
 """Writing the 837: professional (X222A1), institutional (X223A2) and dental (X224A2) claims."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from revcycle_edi.x12.errors import X12Error
@@ -67,7 +68,7 @@ def _build(
     if per_transaction < 1:
         raise X12Error("837.write.size", "claims_per_transaction is not positive", expected="1 to 5000")
     out = TransactionWriter(envelope, "HC", version)
-    plain = PlainWriter(out)
+    plain = PlainWriter()
     for first in range(0, len(claims), per_transaction):
         out.open("837")
         _write_header(out, envelope, header, first // per_transaction)
@@ -115,36 +116,57 @@ def _write_levels(
     out: TransactionWriter, plain: PlainWriter, claims: Sequence[_C], write: Callable[[TransactionWriter, _C], None]
 ) -> None:
     """Group claims under billing provider, subscriber and patient, first seen first."""
-    providers: dict[BillingProvider, dict[tuple[Subscriber, Payer, bool], list[_C]]] = {}
-    for claim in claims:
-        subscribers = providers.setdefault(claim.billing_provider, {})
-        subscribers.setdefault((claim.subscriber, claim.payer, claim.patient is None), []).append(claim)
-    for provider, subscribers in providers.items():
+    texts = plain.claims(claims)
+    for provider, groups in _grouped(claims).items():
         provider_level = out.level("20", child=True)
         _write_billing_provider(out, provider)
-        for (subscriber, payer, is_patient), group in subscribers.items():
-            level = out.level("22", parent=provider_level, child=not is_patient)
-            if not plain.subscriber(subscriber, payer, is_patient=is_patient):
-                _write_subscriber(out, subscriber, payer, is_patient=is_patient)
-            if is_patient:
-                _write_claims(out, plain, group, write)
-                continue
-            patients: dict[Patient | None, list[_C]] = {}
-            for claim in group:
-                patients.setdefault(claim.patient, []).append(claim)
-            for patient, own in patients.items():
+        first = [claims[indexes[0]] for indexes in groups]
+        for indexes, claim, subscriber in zip(groups, first, plain.subscribers(first), strict=True):
+            is_patient = claim.patient is None
+            level = out.level("22", parent=provider_level, child=not is_patient, block=subscriber)
+            if subscriber is None:
+                _write_subscriber(out, claim.subscriber, claim.payer, is_patient=is_patient)
+            for patient, own in ((None, indexes),) if is_patient else _by_patient(claims, indexes):
                 if patient is not None:
-                    out.level("23", parent=level, child=False)
-                    _write_patient(out, patient)
-                _write_claims(out, plain, own, write)
+                    block = plain.patient(patient)
+                    out.level("23", parent=level, child=False, block=block)
+                    if block is None:
+                        _write_patient(out, patient)
+                for index in own:
+                    text = texts[index]
+                    if text is None:
+                        write(out, claims[index])
+                    else:
+                        out.add_block(*text)
 
 
-def _write_claims(
-    out: TransactionWriter, plain: PlainWriter, claims: Sequence[_C], write: Callable[[TransactionWriter, _C], None]
-) -> None:
-    for claim in claims:
-        if not (isinstance(claim, ProfessionalClaim) and plain.claim(claim)):
-            write(out, claim)
+def _grouped(claims: Sequence[_C]) -> dict[BillingProvider, Iterable[list[int]]]:
+    """Places of the claims of one subscriber, payer and kind of patient, by billing provider.
+
+    Records are compared only where they may be equal: providers are nearly always the same object, and a member id
+    that occurs once belongs to one subscriber alone.
+    """
+    members = Counter([claim.subscriber.member_id for claim in claims])
+    groups: dict[BillingProvider, dict[object, list[int]]] = {}
+    known: dict[int, dict[object, list[int]]] = {}
+    for index, claim in enumerate(claims):
+        provider = claim.billing_provider
+        own = known.get(id(provider))
+        if own is None:
+            own = known[id(provider)] = groups.setdefault(provider, {})
+        member = claim.subscriber.member_id
+        if members[member] == 1:
+            own[member] = [index]
+        else:
+            own.setdefault((claim.subscriber, claim.payer, claim.patient is None), []).append(index)
+    return {provider: own.values() for provider, own in groups.items()}
+
+
+def _by_patient(claims: Sequence[_C], indexes: Sequence[int]) -> Iterable[tuple[Patient | None, list[int]]]:
+    patients: dict[Patient | None, list[int]] = {}
+    for index in indexes:
+        patients.setdefault(claims[index].patient, []).append(index)
+    return patients.items()
 
 
 def _write_billing_provider(out: TransactionWriter, provider: BillingProvider) -> None:

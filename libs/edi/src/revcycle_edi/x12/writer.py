@@ -147,11 +147,16 @@ class TransactionWriter(SegmentWriter):
         self.add("ST", transaction_type, self._control, self._version if with_version else "")
         return self._control
 
-    def level(self, code_: str, *, parent: int = 0, child: bool) -> int:
-        """Write an HL and return its number."""
-        self._hl += 1
-        self.segments.append(f"HL*{self._hl}*{parent or ''}*{code_}*{int(child)}")
-        return self._hl
+    def level(self, code_: str, *, parent: int = 0, child: bool, block: tuple[str, int] | None = None) -> int:
+        """Write an HL, a block of finished segments behind it, and return the number of the HL."""
+        self._hl = number = self._hl + 1
+        head = f"HL*{number}*{parent or ''}*{code_}*{'1' if child else '0'}"
+        if block is None:
+            self.segments.append(head)
+        else:
+            self.segments.append(f"{head}~{block[0]}")
+            self._inner += block[1]
+        return number
 
     def close(self) -> None:
         """Write the SE of the open transaction."""
@@ -161,12 +166,19 @@ class TransactionWriter(SegmentWriter):
         """Write GE and IEA and return the interchange."""
         self.segments.append(f"GE*{self._transactions}*{self._group}")
         self.segments.append(f"IEA*1*{self._envelope.control_number:09d}")
-        return assemble(self.segments, self._envelope.delimiters)
+        return assemble(self.segments, self._envelope.delimiters, self.count)
 
 
-def assemble(segments: list[str], delimiters: Delimiters) -> bytes:
-    """Join segments written with standard delimiters, translated to others when asked for."""
-    body = "~".join(segments) + "~"
+def assemble(segments: list[str], delimiters: Delimiters, count: int | None = None) -> bytes:
+    """Join texts of segments written with standard delimiters, translated to others when asked for.
+
+    X12Error when they do not hold so many segments (one a text if not told): a value has passed as a terminator.
+    """
+    body = "~".join((*segments, ""))
+    if body.count("~") != (len(segments) if count is None else count):
+        raise X12Error(
+            "x12.write.character", "a value holds the segment terminator", expected="no `~` in codes and numbers"
+        )
     if delimiters != Delimiters():
         _check_delimiters(body, delimiters)
         chosen = delimiters.element + delimiters.component + delimiters.repetition + delimiters.segment
