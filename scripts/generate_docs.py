@@ -70,7 +70,7 @@ def openapi(service: str) -> str:
     """What the service itself prints."""
     module = f"revcycle_{service.replace('-', '_')}"
     printed = subprocess.run(
-        [sys.executable, "-m", module, "openapi"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", module, "openapi"], stdout=subprocess.PIPE, text=True, check=True
     ).stdout
     return json.dumps(json.loads(printed), indent=2, sort_keys=True) + "\n"
 

@@ -23,6 +23,7 @@ from revcycle_service_kit.context import MIB, Background, ServiceContext, Servic
 from revcycle_service_kit.etag import etag, not_modified, require_if_match
 from revcycle_service_kit.ids import new_id
 from revcycle_service_kit.jobs import Job, JobKind, JobResult, NotAttempted, Prepared, resolve_jobs
+from revcycle_service_kit.openapi import takes
 from revcycle_service_kit.paging import Page, PageParameters, PageRequest, decode_cursor, encode_cursor
 from revcycle_service_kit.problems import (
     BadRequest,
@@ -35,6 +36,7 @@ from revcycle_service_kit.problems import (
     PreconditionRequired,
     Problem,
     ProblemBody,
+    ProblemType,
     RequestModel,
     ServiceUnavailable,
     Unauthorized,
@@ -71,6 +73,7 @@ __all__ = [
     "Prepared",
     "Problem",
     "ProblemBody",
+    "ProblemType",
     "ReadUnitOfWork",
     "Reply",
     "RequestModel",
@@ -103,4 +106,5 @@ __all__ = [
     "resolve_jobs",
     "run_command",
     "service_context",
+    "takes",
 ]

@@ -1,11 +1,10 @@
 """The HTTP application of a service: its routers behind the common door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from revcycle_messaging import DatabaseBehind, DatabaseRefused, OutboxFull, Transient
 from starlette.exceptions import HTTPException
@@ -16,17 +15,17 @@ from revcycle_service_kit.context import ServiceContext, ServiceParts
 from revcycle_service_kit.health import Health, health_router
 from revcycle_service_kit.json_rules import check_json_body
 from revcycle_service_kit.middleware import EdgeMiddleware
+from revcycle_service_kit.openapi import openapi_of
 from revcycle_service_kit.operations_api import operations_router
 from revcycle_service_kit.problems import (
     KNOWN_PROBLEMS,
-    PROBLEM_JSON,
     BadRequest,
     Conflict,
     FieldError,
+    MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
     Problem,
-    ProblemBody,
     ServiceUnavailable,
     Unprocessable,
     UnsupportedMediaType,
@@ -34,7 +33,6 @@ from revcycle_service_kit.problems import (
 )
 from revcycle_service_kit.validation import problem_of_errors
 
-_OWN_PATHS: Final = frozenset({"/openapi.json", "/docs", "/redoc", "/docs/oauth2-redirect"})
 _BY_STATUS: Final[Mapping[int, type[Problem]]] = {
     400: BadRequest,
     404: NotFound,
@@ -68,8 +66,15 @@ def create_base_app(context: ServiceContext, parts: ServiceParts) -> FastAPI:
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
     app.add_middleware(EdgeMiddleware, context=context, body_limits=parts.body_limits)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    app.openapi = lambda: _contract(app, parts)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
+
+
+def _contract(app: FastAPI, parts: ServiceParts) -> dict[str, Any]:
+    """The contract, made once."""
+    if app.openapi_schema is None:
+        app.openapi_schema = openapi_of(app, app.state.problems, parts.examples)
+    return app.openapi_schema
 
 
 def _request_id(request: Request) -> str:
@@ -84,7 +89,7 @@ async def _answer_problem(request: Request, failure: Exception) -> Response:
 async def _answer_http(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, HTTPException)
     if failure.status_code == 405:
-        problem: Problem = _MethodNotAllowed("the Allow header names the methods of this path")
+        problem: Problem = MethodNotAllowed("the Allow header names the methods of this path")
     else:
         kind = _BY_STATUS.get(failure.status_code)
         problem = kind(_detail(failure)) if kind else _Other(failure.status_code)
@@ -108,12 +113,6 @@ def _detail(failure: HTTPException) -> str:
     """Only texts of the kit go out; the framework's may hold what was sent."""
     texts = {404: "the path does not exist here", 413: str(failure.detail)}
     return texts.get(failure.status_code, "the request cannot be understood; see the API documentation")
-
-
-class _MethodNotAllowed(Problem):
-    status = 405
-    default_code = "method_not_allowed"
-    title = "The path does not have this method"
 
 
 class _Other(Problem):
@@ -199,34 +198,3 @@ def _names_of(field: Any) -> set[str]:
     model = getattr(field.field_info, "annotation", None)
     fields: Mapping[str, Any] = getattr(model, "model_fields", {})
     return {info.alias or name for name, info in fields.items()} or {field.alias}
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The contract: every error is a problem, and FastAPI's own error shape does not appear."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=_contract_routes(app.routes)
-        )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(problem.pop("$defs", {}))
-        schemas["Problem"] = problem
-        content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        for path in document.get("paths", {}).values():
-            for operation in path.values():
-                _replace_errors(operation["responses"], content)
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-def _contract_routes(routes: Sequence[Any]) -> Sequence[Any]:
-    return [route for route in routes if getattr(route, "path", "") not in _OWN_PATHS]
-
-
-def _replace_errors(responses: dict[str, Any], content: Mapping[str, Any]) -> None:
-    for status, response in responses.items():
-        if status.startswith(("4", "5")):
-            response["content"] = content
-    responses.setdefault("default", {"description": "What was wrong (RFC 9457)", "content": content})

@@ -12,6 +12,7 @@ from revcycle_messaging import Database, Handler, KeyRing, Transport
 from revcycle_service_kit.auth import TokenVerifier
 from revcycle_service_kit.clock import Clock
 from revcycle_service_kit.metrics import Metrics
+from revcycle_service_kit.problems import ProblemType
 from revcycle_service_kit.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ class ServiceParts:
             that several handlers share in one order, so that two members never meet crosswise.
         body_limits: exact path to bytes, where the limit of 1 MiB does not fit.
         log_keys: keys its log lines may carry beside the kit's.
-        problems: its own problem codes, with what each means and what to do.
+        problems: its own problem codes, with their status, what each means and what to do.
+        examples: what its fields look like in the API documentation, by ``Model.field`` or by ``field``; for fields
+            that have no example of their own.
         close: called at the end, for clients of the outside world.
     """
 
@@ -77,7 +80,8 @@ class ServiceParts:
     background: Sequence[Background] = ()
     body_limits: Mapping[str, int] = field(default_factory=dict)
     log_keys: Sequence[str] = ()
-    problems: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, ProblemType] = field(default_factory=dict)
+    examples: Mapping[str, Any] = field(default_factory=dict)
     close: Callable[[ServiceContext], Awaitable[None]] | None = None
 
 

@@ -76,7 +76,8 @@ async def problem_page(request: Request, code: str) -> Response:
     """What a problem code means and what to do: where the ``type`` of a problem points to."""
     if not _CODE.fullmatch(code):
         raise NotFound("problem codes are lower case letters, digits and underscores")
-    meaning = request.app.state.problems.get(code, "See the title, the detail and the errors of the problem itself.")
+    known = request.app.state.problems.get(code)
+    meaning = known.meaning if known else "See the title, the detail and the errors of the problem itself."
     return JSONResponse({"type": f"/problems/{code}", "code": code, "meaning": meaning})
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from revcycle_service_kit.context import MIB, ServiceContext
 from revcycle_service_kit.ids import new_id
-from revcycle_service_kit.problems import Problem, ServiceUnavailable, problem_response
+from revcycle_service_kit.problems import HeadersTooLarge, Problem, ServiceUnavailable, problem_response
 
 DEFAULT_BODY_LIMIT: Final = 1 * MIB
 HEADER_LIMIT: Final = 32 * 1024
@@ -110,7 +110,7 @@ class EdgeMiddleware:
             if self._in_work > self._context.settings.http_concurrency and exchange.path not in _QUIET:
                 raise ServiceUnavailable("too many requests are in work", retry_after_seconds=1, code="overloaded")
             if sum(len(name) + len(value) for name, value in exchange.scope["headers"]) > HEADER_LIMIT:
-                raise _HeadersTooLarge(f"the headers may have at most {HEADER_LIMIT} bytes together")
+                raise HeadersTooLarge(f"the headers may have at most {HEADER_LIMIT} bytes together")
             limit = self._body_limits.get(exchange.path, DEFAULT_BODY_LIMIT)
             await self._app(exchange.scope, _limited(exchange.scope, receive, limit), send_marked)
         except Exception as failure:
@@ -153,12 +153,6 @@ class EdgeMiddleware:
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-class _HeadersTooLarge(Problem):
-    status = 431
-    default_code = "headers_too_large"
-    title = "The request's headers are too large"
 
 
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:

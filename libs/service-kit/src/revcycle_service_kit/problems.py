@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -81,6 +81,14 @@ class NotFound(Problem):
     title = "There is no such thing"
 
 
+class MethodNotAllowed(Problem):
+    """The path exists, the method does not."""
+
+    status = 405
+    default_code = "method_not_allowed"
+    title = "The path does not have this method"
+
+
 class Conflict(Problem):
     """The state of the thing does not allow it."""
 
@@ -129,6 +137,14 @@ class PreconditionRequired(Problem):
     title = "If-Match is needed"
 
 
+class HeadersTooLarge(Problem):
+    """The headers of the request are larger than the door takes."""
+
+    status = 431
+    default_code = "headers_too_large"
+    title = "The request's headers are too large"
+
+
 class ServiceUnavailable(Problem):
     """Not now; the same request works later."""
 
@@ -175,34 +191,116 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     return Response(orjson.dumps(body), problem.status, problem.headers, PROBLEM_JSON)
 
 
-KNOWN_PROBLEMS: Final[dict[str, str]] = {
-    "bad_request": "The request cannot be understood: malformed JSON, an unknown query parameter, a cursor that is "
-    "not ours. Correct it as `errors` says.",
-    "unauthorized": "Send `Authorization: Bearer <token>`. Locally: `revcycle token --tenant T --role R` prints one.",
-    "forbidden": "The token is valid, but none of its roles may do this. `detail` names the roles that may.",
-    "not_found": "There is no such thing for your tenant. Things of other tenants look exactly like this.",
-    "method_not_allowed": "The path exists, the method does not; the Allow header names those that do.",
-    "conflict": "The present state does not allow this. Read the thing again and decide anew.",
-    "already_exists": "Something with the same identity exists already. Read it instead of making it again.",
-    "idempotency_key_required": "This command needs an `Idempotency-Key` header: 1 to 255 visible characters, new for "
-    "each intent, the same for each retry.",
-    "idempotency_key_invalid": "An `Idempotency-Key` has 1 to 255 visible ASCII characters.",
-    "idempotency_key_in_use": "The first request with this key is still running. Repeat after `Retry-After`.",
-    "idempotency_key_reused": "This key was used for another request. Use a new key for a new intent.",
-    "precondition_failed": "It was changed since you read it. Read it again, then repeat the change with its new ETag.",
-    "precondition_required": "Send `If-Match` with the ETag that you read.",
-    "payload_too_large": "The body is larger than this path takes; send it in several requests.",
-    "unsupported_media_type": "This path does not read that media type; the API documentation names those it reads.",
-    "unprocessable": "The request is well formed and breaks rules; `errors` names each: field, rule, what is expected.",
-    "invalid": "The request does not fit its schema; `errors` names each field, the rule and what is expected.",
-    "unavailable": "A part this service needs is away or overloaded. Repeat after `Retry-After`; nothing was changed.",
-    "overloaded": "Too many requests are in work. Repeat after `Retry-After`; nothing was changed.",
-    "outbox_full": "Events wait to be published and their number is at its bound. Repeat after `Retry-After`.",
-    "database_behind": "The database was restored to the past: its topics know more than it does. Nothing is written "
-    "or published until a person has healed it with the command that `detail` names. Reading goes on.",
-    "headers_too_large": "The request's headers are larger than this door takes; send fewer or shorter ones.",
-    "nobody_named": "A named person decides. Get a token whose subject is your name.",
-    "not_ready": "This instance takes no work now; `errors` names the checks that fail. Others may be ready.",
-    "internal": "A fault of ours. The log has the details under `request_id`; nothing was changed.",
+class ProblemType(NamedTuple):
+    """A problem code: the status it comes with, and what it means and what to do."""
+
+    status: int
+    meaning: str
+
+
+KNOWN_PROBLEMS: Final[dict[str, ProblemType]] = {
+    "bad_request": ProblemType(
+        400,
+        "The request cannot be understood: malformed JSON, an unknown query parameter, a cursor that is "
+        "not ours. Correct it as `errors` says.",
+    ),
+    "unauthorized": ProblemType(
+        401,
+        "Send `Authorization: Bearer <token>`. Locally: `revcycle token --tenant T --role R` prints one.",
+    ),
+    "forbidden": ProblemType(
+        403,
+        "The token is valid, but none of its roles may do this. `detail` names the roles that may.",
+    ),
+    "not_found": ProblemType(
+        404,
+        "There is no such thing for your tenant. Things of other tenants look exactly like this.",
+    ),
+    "method_not_allowed": ProblemType(
+        405,
+        "The path exists, the method does not; the Allow header names those that do.",
+    ),
+    "conflict": ProblemType(
+        409,
+        "The present state does not allow this. Read the thing again and decide anew.",
+    ),
+    "already_exists": ProblemType(
+        409,
+        "Something with the same identity exists already. Read it instead of making it again.",
+    ),
+    "idempotency_key_required": ProblemType(
+        400,
+        "This command needs an `Idempotency-Key` header: 1 to 255 visible characters, new for "
+        "each intent, the same for each retry.",
+    ),
+    "idempotency_key_invalid": ProblemType(
+        400,
+        "An `Idempotency-Key` has 1 to 255 visible ASCII characters.",
+    ),
+    "idempotency_key_in_use": ProblemType(
+        409,
+        "The first request with this key is still running. Repeat after `Retry-After`.",
+    ),
+    "idempotency_key_reused": ProblemType(
+        422,
+        "This key was used for another request. Use a new key for a new intent.",
+    ),
+    "precondition_failed": ProblemType(
+        412,
+        "It was changed since you read it. Read it again, then repeat the change with its new ETag.",
+    ),
+    "precondition_required": ProblemType(
+        428,
+        "Send `If-Match` with the ETag that you read.",
+    ),
+    "payload_too_large": ProblemType(
+        413,
+        "The body is larger than this path takes; send it in several requests.",
+    ),
+    "unsupported_media_type": ProblemType(
+        415,
+        "This path does not read that media type; the API documentation names those it reads.",
+    ),
+    "unprocessable": ProblemType(
+        422,
+        "The request is well formed and breaks rules; `errors` names each: field, rule, what is expected.",
+    ),
+    "invalid": ProblemType(
+        422,
+        "The request does not fit its schema; `errors` names each field, the rule and what is expected.",
+    ),
+    "unavailable": ProblemType(
+        503,
+        "A part this service needs is away or overloaded. Repeat after `Retry-After`; nothing was changed.",
+    ),
+    "overloaded": ProblemType(
+        503,
+        "Too many requests are in work. Repeat after `Retry-After`; nothing was changed.",
+    ),
+    "outbox_full": ProblemType(
+        503,
+        "Events wait to be published and their number is at its bound. Repeat after `Retry-After`.",
+    ),
+    "database_behind": ProblemType(
+        503,
+        "The database was restored to the past: its topics know more than it does. Nothing is written "
+        "or published until a person has healed it with the command that `detail` names. Reading goes on.",
+    ),
+    "headers_too_large": ProblemType(
+        431,
+        "The request's headers are larger than this door takes; send fewer or shorter ones.",
+    ),
+    "nobody_named": ProblemType(
+        422,
+        "A named person decides. Get a token whose subject is your name.",
+    ),
+    "not_ready": ProblemType(
+        503,
+        "This instance takes no work now; `errors` names the checks that fail. Others may be ready.",
+    ),
+    "internal": ProblemType(
+        500,
+        "A fault of ours. The log has the details under `request_id`; nothing was changed.",
+    ),
 }
 """What each code means and what to do: the text behind ``/problems/<code>``."""

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 from revcycle_messaging import Cause
-from revcycle_service_kit import Background, ServiceContext, ServiceParts, new_id
+from revcycle_service_kit import Background, ProblemType, ServiceContext, ServiceParts, new_id
 
 from revcycle_adjudication_gateway.api import answers, interchanges, routes, submissions
+from revcycle_adjudication_gateway.api.examples import EXAMPLES
 from revcycle_adjudication_gateway.clients.payer_door import PayerDoor
 from revcycle_adjudication_gateway.consumers import HANDLERS
 from revcycle_adjudication_gateway.jobs.answering import Fetcher, Reader
@@ -58,7 +59,12 @@ def service_parts(context: ServiceContext) -> ServiceParts:
             Background("read", 0.1, lambda _: reader.turn()),
         ),
         body_limits={"/v1/interchanges": 32 * MIB},
-        problems={"not_unknown": "The submission is not unknown (any more): read it again, nothing needs deciding."},
+        examples=EXAMPLES,
+        problems={
+            "not_unknown": ProblemType(
+                409, "The submission is not unknown (any more): read it again, nothing needs deciding."
+            )
+        },
         close=close,
     )
 

@@ -1,6 +1,6 @@
 """The one place where the service is put together."""
 
-from revcycle_service_kit import ServiceParts
+from revcycle_service_kit import ProblemType, ServiceParts
 
 from revcycle_analytics.api.kpis import router
 from revcycle_analytics.consumers import HANDLERS
@@ -13,4 +13,6 @@ PARTS = ServiceParts(
     routers=(router,),
     handlers=HANDLERS,
     migrations="revcycle_analytics.migrations",
+    problems={"unknown_kpi": ProblemType(404, "There is no such KPI; `detail` names those there are.")},
+    examples={"kpi_id": "first-pass-rate"},
 )

@@ -1,16 +1,20 @@
 """The only place where coding is wired together."""
 
 from revcycle_codes import CodeSets
-from revcycle_service_kit import ServiceContext, ServiceParts
+from revcycle_service_kit import ProblemType, ServiceContext, ServiceParts
 
 from revcycle_coding.api import code_sets as code_sets_api
 from revcycle_coding.api import codings, tasks
+from revcycle_coding.api.examples import EXAMPLES
 from revcycle_coding.consumers import encounters
 from revcycle_coding.settings import Settings
 
 PROBLEMS = {
-    codings.HAS_ERRORS: "The coding has errors, each named in `errors` with what would be right. Correct it with "
-    "`PUT /v1/codings/{encounter}/{side}`, then finalise.",
+    codings.HAS_ERRORS: ProblemType(
+        409,
+        "The coding has errors, each named in `errors` with what would be right. Correct it with "
+        "`PUT /v1/codings/{encounter}/{side}`, then finalise.",
+    ),
 }
 
 
@@ -31,4 +35,5 @@ def service_parts(context: ServiceContext) -> ServiceParts:
         routers=(tasks.router, codings.router(opened), code_sets_api.router(opened)),
         handlers=encounters.handlers(opened),
         problems=PROBLEMS,
+        examples=EXAMPLES,
     )

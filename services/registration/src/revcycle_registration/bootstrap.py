@@ -3,6 +3,7 @@
 from revcycle_service_kit import MIB, ServiceParts
 
 from revcycle_registration.api import directory, encounters, intake, patients, refusals
+from revcycle_registration.api.examples import EXAMPLES
 
 # Registration reads no stream and does nothing outside: it answers requests and tells what became known.
 PARTS = ServiceParts(
@@ -14,4 +15,5 @@ PARTS = ServiceParts(
     routers=(intake.router, refusals.router, encounters.router, patients.router, directory.router),
     # 500 encounter files, most of them far below the 1 MiB a note may have; a document with its JSON escapes.
     body_limits={"/v1/intake": 64 * MIB},
+    examples=EXAMPLES,
 )

@@ -9,6 +9,7 @@ from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit.auth import Caller, require
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, run_command, service_context
 from revcycle_service_kit.etag import etag
+from revcycle_service_kit.openapi import takes
 from revcycle_service_kit.paging import Page, PageParameters
 from revcycle_service_kit.problems import NotFound
 
@@ -129,6 +130,7 @@ async def post_release(request: Request, caller: Biller, claim_id: UUID, rules: 
     summary="Send a claim again: 1 new after a rejection, 7 replacement, 8 void",
     status_code=201,
     response_model=models.ClaimDetail,
+    openapi_extra=takes(idempotency_key="required"),
 )
 async def post_submission(
     request: Request, caller: Biller, claim_id: UUID, body: models.SubmissionRequest, rules: Rules

@@ -39,6 +39,7 @@ DEPOSIT_HEADER: Final = ("deposit_id", "date", "payer_id", "trace_number", "amou
     summary="Set a fee schedule: a new version replaces the former one of its name",
     status_code=201,
     response_model=models.FeeScheduleResponse,
+    responses={200: {"model": models.FeeScheduleResponse, "description": "The content is the one in force"}},
 )
 async def post_fee_schedule(request: Request, caller: Importer, body: models.FeeScheduleRequest) -> Response:
     """Each row: `code`, optional `modifier`, `effective_from`, optional `effective_to` (exclusive), `price_cents` > 0.

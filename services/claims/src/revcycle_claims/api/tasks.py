@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, run_command
 from revcycle_service_kit.etag import etag, require_if_match
+from revcycle_service_kit.openapi import takes
 from revcycle_service_kit.paging import Page, PageParameters
 from revcycle_service_kit.problems import NotFound
 
@@ -43,7 +44,12 @@ async def get_task(uow: ReadUnitOfWork, caller: Reader, task_id: UUID, response:
     return _task(row)
 
 
-@router.patch("/tasks/{task_id}", summary="Resolve a work item", response_model=models.Task)
+@router.patch(
+    "/tasks/{task_id}",
+    summary="Resolve a work item",
+    response_model=models.Task,
+    openapi_extra=takes(if_match="required"),
+)
 async def patch_task(request: Request, caller: Biller, task_id: UUID, body: models.TaskPatch) -> Response:
     """Needs If-Match. 409 when it is resolved already, or resolves itself (`claim_held`)."""
 

@@ -17,6 +17,7 @@ from revcycle_service_kit import (
     etag,
     require_if_match,
     run_command,
+    takes,
 )
 
 from revcycle_coding.api.access import Coder, Reader
@@ -93,7 +94,12 @@ def router(code_sets: CodeSets) -> APIRouter:
         decision = await decisions.get(uow, coding.decision_id) if coding.decision_id else None
         return CodingView.of(coding, await codings.note(uow, coding.document.document_id), decision)
 
-    @routes.put("/{encounter_id}/{side}", summary="Correct the codes (If-Match)", response_model=CodingView)
+    @routes.put(
+        "/{encounter_id}/{side}",
+        summary="Correct the codes (If-Match)",
+        response_model=CodingView,
+        openapi_extra=takes(if_match="required"),
+    )
     async def put_coding(encounter_id: UUID, side: str, body: CodesBody, request: Request, caller: Coder) -> Response:
         """Replaces diagnoses and services and answers with the findings; nothing is finalised."""
         diagnoses = tuple(each.strip() for each in body.diagnoses)
@@ -104,7 +110,12 @@ def router(code_sets: CodeSets) -> APIRouter:
 
         return await _command(request, caller, encounter_id, side, work, if_match=True)
 
-    @routes.post("/{encounter_id}/{side}:finalise", summary="Finalise a coding", response_model=CodingView)
+    @routes.post(
+        "/{encounter_id}/{side}:finalise",
+        summary="Finalise a coding",
+        response_model=CodingView,
+        openapi_extra=takes(if_match="optional"),
+    )
     async def finalise_coding(encounter_id: UUID, side: str, request: Request, caller: Coder) -> Response:
         """409 with every error while there is one; warnings do not hold it."""
 
@@ -114,7 +125,10 @@ def router(code_sets: CodeSets) -> APIRouter:
         return await _command(request, caller, encounter_id, side, work, if_match=False)
 
     @routes.post(
-        "/{encounter_id}/{side}:not-billable", summary="Decide that nothing is billed", response_model=CodingView
+        "/{encounter_id}/{side}:not-billable",
+        summary="Decide that nothing is billed",
+        response_model=CodingView,
+        openapi_extra=takes(if_match="optional"),
     )
     async def decide_not_billable(
         encounter_id: UUID, side: str, body: NotBillableBody, request: Request, caller: Coder
@@ -126,7 +140,12 @@ def router(code_sets: CodeSets) -> APIRouter:
 
         return await _command(request, caller, encounter_id, side, work, if_match=False)
 
-    @routes.post("/{encounter_id}/{side}:reopen", summary="Take a coding back", response_model=CodingView)
+    @routes.post(
+        "/{encounter_id}/{side}:reopen",
+        summary="Take a coding back",
+        response_model=CodingView,
+        openapi_extra=takes(if_match="optional"),
+    )
     async def reopen_coding(encounter_id: UUID, side: str, request: Request, caller: Coder) -> Response:
         """A finalised or not billable coding goes back onto the worklist; the claim waits for the next finalisation."""
         return await _command(request, caller, encounter_id, side, work_on_coding.reopen, if_match=False)

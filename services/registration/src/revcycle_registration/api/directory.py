@@ -63,7 +63,12 @@ def _check_zone(name: str) -> None:
         ) from None
 
 
-@router.put("/locations/{npi}", summary="Record a facility as it bills", response_model=FacilityView)
+@router.put(
+    "/locations/{npi}",
+    summary="Record a facility as it bills",
+    response_model=FacilityView,
+    responses={201: {"model": FacilityView, "description": "A new facility"}},
+)
 async def put_facility(npi: str, body: FacilityBody, request: Request, caller: Keeper) -> Response:
     """201 when new, 200 otherwise. The same facility again changes nothing and tells nobody."""
     if not is_valid_npi(npi):
@@ -106,7 +111,12 @@ async def get_facility(npi: str, uow: ReadUnitOfWork, caller: Reader, response: 
     return _facility_view(found[0])
 
 
-@router.put("/payers/{payer_id}", summary="Record a payer and its filing limit", response_model=PayerView)
+@router.put(
+    "/payers/{payer_id}",
+    summary="Record a payer and its filing limit",
+    response_model=PayerView,
+    responses={201: {"model": PayerView, "description": "A new payer"}},
+)
 async def put_payer(payer_id: str, body: PayerBody, request: Request, caller: Keeper) -> Response:
     """201 when new, 200 otherwise. The same payer again changes nothing and tells nobody."""
     if len(payer_id) > PAYER_ID_LENGTH_MAX:

@@ -95,6 +95,7 @@ async def cancel_encounter(encounter_id: UUID, body: CancelBody, request: Reques
     summary="Add a version of the encounter's document",
     status_code=201,
     response_model=DocumentView,
+    responses={200: {"model": DocumentView, "description": "The newest version already says exactly this"}},
 )
 async def add_document(encounter_id: UUID, body: DocumentBody, request: Request, caller: Integration) -> Response:
     """Versions are immutable. 200 when the newest version already says exactly this."""

@@ -16,6 +16,7 @@ from revcycle_service_kit import (
     etag,
     require_if_match,
     run_command,
+    takes,
 )
 
 from revcycle_registration.api.access import Integration, Reader
@@ -104,7 +105,12 @@ def _patched(body: PatientPatch) -> dict[str, DemographicValue]:
     return stated
 
 
-@router.patch("/patients/{patient_id}", summary="Change a patient (If-Match)", response_model=PatientView)
+@router.patch(
+    "/patients/{patient_id}",
+    summary="Change a patient (If-Match)",
+    response_model=PatientView,
+    openapi_extra=takes(if_match="required"),
+)
 async def patch_patient(patient_id: UUID, body: PatientPatch, request: Request, caller: Integration) -> Response:
     """Encounters that waited only for what this says are documented with it."""
 
@@ -134,6 +140,7 @@ def _policy(body: CoverageBody) -> Policy:
     summary="Record or correct a coverage",
     status_code=201,
     response_model=CoverageView,
+    responses={200: {"model": CoverageView, "description": "Corrected, or already known"}},
 )
 async def record_coverage(patient_id: UUID, body: CoverageBody, request: Request, caller: Integration) -> Response:
     """201 for a new coverage, 200 for one that was corrected or already known.

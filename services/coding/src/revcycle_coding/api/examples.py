@@ -1,0 +1,51 @@
+"""What coding's fields look like in the API documentation."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_RELEASES: Final = {"ICD10CM": "FY2026-04", "HCPCS": "2026-Q3"}
+
+EXAMPLES: Final[Mapping[str, Any]] = {
+    "CodeCheck.code_set_releases": _RELEASES,
+    "DecisionView.code_set_releases": _RELEASES,
+    "FindingView.expected": "a code of the release in force on the date of service",
+    "ReleaseView.release": "FY2026-04",
+    "TaskView.claimed_by": "c.coder",
+    "TaskView.resolution": None,
+    "TaskView.resolved_by": None,
+    "TaskView.state": "open",
+    "billing_side": "professional",
+    "carc": "181",
+    "code": "G0463",
+    "codes": ["I10"],
+    "coding_version": 1,
+    "diagnoses": ["I10"],
+    "diagnosis_pointers": [1],
+    "edited_by": "c.coder",
+    "etag": '"3"',
+    "evidence": {},
+    "expected": "a code in force on the date of service",
+    "facility_npi": "1900000005",
+    "finalised_by": "c.coder",
+    "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "kind": "correct_codes",
+    "line_number": 1,
+    "lines": [1],
+    "message": "is not in force on the date of service",
+    "modifiers": [],
+    "note_text": "Synthetic note.",
+    "output": {"outcome": "finalise", "findings": []},
+    "override_needs": None,
+    "place_of_service": "11",
+    "release": "FY2026-04",
+    "row_count": 74719,
+    "rule": "DX-01",
+    "rules": ["DX-01"],
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "side": "professional",
+    "source": "bundled subset",
+    "state": "open",
+    "system": "ICD10CM",
+    "type": "visit note",
+    "units": 1,
+}
