@@ -13,6 +13,7 @@ from revcycle_messaging import Consumer, Database, KeyRing, Relay, Transport
 from revcycle_messaging.archive import (
     ArchiveDamaged,
     archived_days,
+    count_archive,
     detach_day,
     export_day,
     exports_in,
@@ -90,7 +91,9 @@ async def test_a_day_is_exported_verified_detached_and_read_back(database: Datab
     assert verify_export(file) == manifest and manifest.events == len(KEYS) * EACH
     again = await export_day(database, YESTERDAY, tmp_path, today=now().date())
     assert again == manifest, "the same day gives the same bytes"
+    assert await count_archive(database, [TOPIC], tmp_path) == manifest.events, "exported and attached counts once"
     await detach_day(made.owner_url, manifest, drop=True)
+    assert await count_archive(database, [TOPIC], tmp_path) == manifest.events
     assert YESTERDAY not in await archived_days(database)
     after = [event async for events in read_archive(database, folder=tmp_path) for event in events]
     assert after == before and len(after) == manifest.events

@@ -40,6 +40,7 @@ def test_status_and_down_of_nothing_say_what_to_do(tmp_path: Path) -> None:
     assert "revcycle up" in _run("status", "--state-dir", str(tmp_path)).stdout
     assert _run("status", "--json", "--state-dir", str(tmp_path)).stdout == ""
     assert "nothing runs" in _run("down", "--state-dir", str(tmp_path)).stderr
+    assert "revcycle archive export" in _run("archive", "verify", "--state-dir", str(tmp_path)).stderr
 
 
 def test_a_refusal_is_said_in_words_without_a_traceback(tmp_path: Path) -> None:

@@ -215,6 +215,17 @@ async def read_archive(
             yield _of_topics(events, wanted)
 
 
+async def count_archive(database: Database, topics: Sequence[str], folder: Path | None = None) -> int:
+    """How many events :func:`read_archive` looks at, for a progress bar: an exported day counts with all its topics."""
+    attached = set(await archived_days(database))
+    exports = [read_manifest(file) for file in exports_in(folder, database.service)]
+    async with database.connection() as connection:
+        rows: int = await connection.fetchval(
+            "SELECT count(*) FROM messaging.archive WHERE topic = ANY($1)", list(topics)
+        )
+    return rows + sum(manifest.events for manifest in exports if manifest.day not in attached)
+
+
 async def merged(sources: Sequence[AsyncIterator[list[ArchivedEvent]]]) -> AsyncIterator[ArchivedEvent]:
     """Several services' archives about as it was in time; the order within each stays as it is."""
     heap: list[tuple[datetime, int, list[ArchivedEvent]]] = []

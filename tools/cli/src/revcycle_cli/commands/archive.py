@@ -49,18 +49,29 @@ def export(service: Service, day: Day = None, folder: Folder = None, state_dir: 
 
 
 @archive_app.command()
-def verify(files: Annotated[list[Path], typer.Argument(help="Exports: <service>-<day>.jsonl.gz.")]) -> None:
+def verify(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Exports, SERVICE-DAY.jsonl.gz. [default: all in archive/ of the stack's state folder]"),
+    ] = None,
+    state_dir: StateDir = None,
+) -> None:
     """Read exports whole and compare them with their manifests. Exit status 1 at the first that differs."""
+    from revcycle_devstack.layout import StateLayout, default_state_folder
     from revcycle_messaging.archive import ArchiveDamaged, total_events, verify_export
 
     from revcycle_cli.stack import fail
 
+    folder = StateLayout(state_dir or default_state_folder()).root / "archive"
+    exports = files or sorted(folder.glob("*.jsonl.gz"))
+    if not exports:
+        fail(f"nothing is exported to {folder} yet: revcycle archive export SERVICE")
     try:
-        with progress_bar("verifying", total_events(files)) as progress:
-            manifests = [verify_export(file, progress) for file in files]
+        with progress_bar("verifying", total_events(exports)) as progress:
+            manifests = [verify_export(file, progress) for file in exports]
     except ArchiveDamaged as damage:
         fail(str(damage))
-    for file, manifest in zip(files, manifests, strict=True):
+    for file, manifest in zip(exports, manifests, strict=True):
         sys.stdout.write(f"{file.name}: {manifest.events} events, sound, sha256 {manifest.sha256}\n")
 
 
@@ -153,6 +164,7 @@ async def _rebuild(
     recreate: bool,
 ) -> None:
     from revcycle_devstack.topics import recreate_topics
+    from revcycle_messaging.archive import count_archive
     from revcycle_messaging.recovery import rebuild_topics
 
     from revcycle_cli.commands.redrive import service_database
@@ -169,8 +181,8 @@ async def _rebuild(
         await recreate_topics(stack.connections.kafka_bootstrap_servers, topics)
 
     async with _transport(stack) as transport, service_database(stack, service) as database:
-        async with database.connection() as connection:
-            total = await connection.fetchval("SELECT count(*) FROM messaging.archive WHERE topic = ANY($1)", wanted)
+        exports = folder or _default_folder(stack)
+        total = await count_archive(database, wanted, exports)
         with progress_bar(f"rebuilding {service}", total) as progress:
             sent = await rebuild_topics(
                 database,
@@ -179,7 +191,7 @@ async def _rebuild(
                 actor=by,
                 reason=reason,
                 now=datetime.now(UTC),
-                folder=folder or _default_folder(stack),
+                folder=exports,
                 recreate=make_empty if recreate else None,
                 progress=progress,
             )

@@ -80,14 +80,18 @@ async def _redrive(
         if not yes:
             verb = "discarded" if discard else "tried again"
             sys.stderr.write(
-                f"revcycle: {events} events would be {verb}; nothing was changed. "
+                f"revcycle: {_counted(events)} would be {verb}; nothing was changed. "
                 "Add --yes --by NAME --reason TEXT to do it\n"
             )
             return
         act = interventions.discard if discard else interventions.redrive
         done = await act(database, selection, actor=by, reason=reason, now=datetime.now(UTC))
-    verb = "were discarded; their keys go on" if discard else "are being tried again"
-    sys.stderr.write(f"revcycle: {done} events {verb}\n")
+    verb = "discarded; their keys go on" if discard else "to be tried again, within a second or two"
+    sys.stderr.write(f"revcycle: {_counted(done)} {verb}\n")
+
+
+def _counted(events: int) -> str:
+    return "1 event" if events == 1 else f"{events} events"
 
 
 def _show(groups: Sequence[FailedGroup]) -> None:
@@ -103,8 +107,9 @@ def _show(groups: Sequence[FailedGroup]) -> None:
             str(group.behind),
             group.state,
             f"{group.oldest_at:%Y-%m-%d %H:%M}",
-            group.topic,
-            group.event_type,
+            # In a terminal of 80 columns what all share would be all there is to see.
+            group.topic.removeprefix("revcycle."),
+            group.event_type.removeprefix("revcycle.").partition(".")[2],
             group.reason,
         )
     Console(highlight=False).print(table)

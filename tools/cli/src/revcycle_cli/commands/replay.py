@@ -29,7 +29,7 @@ def replay(
     ] = None,
     database: Annotated[
         str | None,
-        typer.Option("--into", help="Name of the database to make, or to go on with. [default: replay_<consumer>]"),
+        typer.Option("--into", help="Name of the database to make, or to go on with. [default: replay_CONSUMER]"),
     ] = None,
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")
@@ -59,7 +59,7 @@ async def _replay(stack: RunningStack, service: str, name: str, folder: Path) ->
 
     from revcycle_devstack import SERVICES
     from revcycle_messaging import Consumer, Database, KeyRing
-    from revcycle_messaging.archive import exports_in, total_events
+    from revcycle_messaging.archive import count_archive
     from revcycle_messaging.recovery import replay as feed
     from revcycle_messaging.transports.memory import MemoryTransport
     from revcycle_service_kit.context import build_parts
@@ -83,12 +83,7 @@ async def _replay(stack: RunningStack, service: str, name: str, folder: Path) ->
         opened.push_async_callback(fresh.close)
         context.database = fresh
         consumer = Consumer(parts.name, fresh, MemoryTransport(), parts.handlers, lambda: datetime.now(UTC))
-        total = sum(total_events(exports_in(folder, one)) for one in SERVICES)
-        for archive in archives:
-            async with archive.connection() as connection:
-                total += await connection.fetchval(
-                    "SELECT count(*) FROM messaging.archive WHERE topic = ANY($1)", consumer.topics
-                )
+        total = sum([await count_archive(archive, consumer.topics, folder) for archive in archives])
         with progress_bar(f"replaying {service}", total) as progress:
             offered = await feed(consumer, fresh, archives, now=datetime.now(UTC), folder=folder, progress=progress)
     sys.stdout.write(
