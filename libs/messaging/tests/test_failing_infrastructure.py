@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -174,8 +173,8 @@ async def test_a_connection_that_cannot_be_given_back_hides_no_result(
 async def test_headers_of_strangers_do_not_stop_the_consumer(database: Database, value: bytes | None) -> None:
     await write(database, "a", 1)
     (genuine,) = incoming(await outbox_records(database))
-    strange = replace(genuine, offset=1, headers=[*genuine.headers, ("x", value)])
-    without = replace(genuine, offset=2, headers=[])
+    strange = genuine._replace(offset=1, headers=[*genuine.headers, ("x", value)])
+    without = genuine._replace(offset=2, headers=[])
     consumer = new_consumer(database, MemoryTransport(), "notes")
     await consumer.process([strange, without, genuine])
     assert consumer.quarantined == 2 and consumer.applied == 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from revcycle_messaging.database import UnitOfWork
 from revcycle_messaging.envelope import Envelope, headers_to_text
@@ -11,8 +11,7 @@ from revcycle_messaging.sealing import Received
 Stream = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A checked record on its way to a handler. ``headers`` and ``payload`` are kept for parking it as it came.
 
     ``received`` is the event opened ahead, where that was possible.

@@ -1,14 +1,12 @@
 """What a transport is. Two exist: Kafka and memory; the chassis and its tests run on both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 TopicPartition = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingRecord:
+class OutgoingRecord(NamedTuple):
     """A record to be sent: value and headers are final bytes."""
 
     topic: str
@@ -17,8 +15,7 @@ class OutgoingRecord:
     headers: Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingRecord:
+class IncomingRecord(NamedTuple):
     """A record as it was found on the topic."""
 
     topic: str
