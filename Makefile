@@ -51,6 +51,11 @@ test: $(READY) ## Everything: make check, then the component, integration and fa
 docs: $(READY) ## Write the generated contracts and pages under docs/; fails when they had drifted
 	@$(BIN)/python scripts/generate_docs.py
 
+.PHONY: manifests
+manifests: $(READY) ## Write the generated parts of deploy/kubernetes, render every overlay, validate against real schemas
+	@$(BIN)/python scripts/generate_manifests.py
+	@$(BIN)/python scripts/validate_manifests.py
+
 .PHONY: bench
 bench: $(READY) ## Speed against floors of this machine (ROUNDS=5 ONLY=relay,consume); figures under .revcycle/bench/
 	@$(BIN)/revcycle bench $(subst $(comma), ,$(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
