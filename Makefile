@@ -51,6 +51,10 @@ test: $(READY) ## Everything: make check, then the component, integration and fa
 docs: $(READY) ## Write the generated contracts and pages under docs/; fails when they had drifted
 	@$(BIN)/python scripts/generate_docs.py
 
+.PHONY: compatibility
+compatibility: $(READY) ## Code of the last release on today's schema, and today's code on the last release's: some minutes
+	@$(BIN)/pytest -q -m long tests/migrations -p no:cacheprovider
+
 .PHONY: manifests
 manifests: $(READY) ## Write the generated parts of deploy/kubernetes, render every overlay, validate against real schemas
 	@$(BIN)/python scripts/generate_manifests.py

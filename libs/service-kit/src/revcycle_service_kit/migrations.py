@@ -2,12 +2,21 @@
 
 Alembic writes the script (its offline mode), asyncpg runs it: so a revision may hold whole scripts with many
 statements, and nothing but asyncpg talks to the database. The version stands in ``kit.alembic_version``.
+
+During a rollout code of two releases runs on one schema, so neither asks for exactly its own revision:
+
+- newer schema than code: ``kit.code_that_runs`` names the revisions whose code still runs. A revision that takes
+  something away says from which revision on (``oldest_code = "claims_0007"``); one that says nothing only adds.
+- older schema than code: ``OLDEST_SCHEMA`` of the service's migrations package names the oldest revision that its code
+  runs on; absent: its newest.
 """
 
 import argparse
 import io
 import os
+from collections.abc import Collection
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -27,6 +36,8 @@ from revcycle_service_kit.transport_security import database_tls
 
 SERVICE_ROLE_VARIABLE: Final = "REVCYCLE_DATABASE_SERVICE_ROLE"
 LOCK_TIMEOUT: Final = "5s"
+STATEMENT_TIMEOUT: Final = "300s"
+"""More belongs into a backfill in batches beside the migration: docs/guides/migrations.md."""
 _ONE_AT_A_TIME: Final = 7_301_985
 
 _KIT_SQL: Final = """
@@ -125,10 +136,10 @@ def head_of(migrations: str) -> str:
     return heads[0]
 
 
-def upgrade_script(migrations: str, current: str | None) -> str:
-    """The SQL that leads from a revision (None: nothing) to the newest one."""
+def upgrade_script(migrations: str, current: str | None, target: str | None = None) -> str:
+    """The SQL that leads from a revision (None: nothing) to another (None: the newest), with its time limits."""
     script = history(migrations)
-    target = head_of(migrations)
+    target = target or head_of(migrations)
     out = io.StringIO()
     config = Config(cmd_opts=argparse.Namespace())
     start = current or "base"
@@ -140,6 +151,7 @@ def upgrade_script(migrations: str, current: str | None) -> str:
         starting_rev=current,
         destination_rev=target,
     )
+    out.write(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\nSET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}';\n\n")
     with environment:
         environment.configure(
             dialect_name="postgresql",
@@ -172,6 +184,11 @@ async def migrate(settings: ServiceSettings, migrations: str) -> tuple[str | Non
             return await _migrate(connection, migrations)
     except asyncpg.LockNotAvailableError:
         raise MigrationError(f"a table was not free within {LOCK_TIMEOUT}; nothing was changed, try again") from None
+    except asyncpg.QueryCanceledError:
+        raise MigrationError(
+            f"a statement took longer than {STATEMENT_TIMEOUT}; nothing was changed. Move its work into a backfill: "
+            "docs/guides/migrations.md"
+        ) from None
     finally:
         await connection.close()
 
@@ -186,18 +203,71 @@ async def _migrate(connection: "asyncpg.Connection[asyncpg.Record]", migrations:
     if await connection.fetchval("SELECT to_regclass('kit.alembic_version') IS NOT NULL"):
         current = await connection.fetchval("SELECT version_num FROM kit.alembic_version")
     head = head_of(migrations)
+    known = revisions_of(migrations)
     if current == head:
+        await connection.execute(_note_sql(migrations))
         return current, head
-    known = {revision.revision for revision in history(migrations).walk_revisions()}
     if current is not None and current not in known:
         raise MigrationError(f"the database is at {current}, which this code does not know; deploy a newer version")
     await connection.execute(upgrade_script(migrations, current))
+    await connection.execute(_note_sql(migrations))
     await assert_tenants_protected(connection)
     return current, head
 
 
-async def require_head(database: Database, migrations: str) -> None:
-    """Refuse to go on unless the database is exactly at the newest revision of this code.
+def _note_sql(migrations: str) -> str:
+    """Tells code that does not know the newest revisions whether it may go on."""
+    revisions = ", ".join(f"('{revision}')" for revision in code_that_runs(migrations))
+    return f"""
+        CREATE TABLE IF NOT EXISTS kit.code_that_runs (revision text PRIMARY KEY);
+        GRANT SELECT ON kit.code_that_runs TO {_service_role()};
+        DELETE FROM kit.code_that_runs;
+        INSERT INTO kit.code_that_runs (revision) VALUES {revisions};
+    """  # noqa: S608  # revision ids stand in our own files
+
+
+def whole_schema(migrations: str) -> str:
+    """The SQL that makes a service's schema from nothing, in one script, as ``migrate`` would."""
+    return f"CREATE SCHEMA IF NOT EXISTS kit;\n{upgrade_script(migrations, None)}\n{_note_sql(migrations)}"
+
+
+def revisions_of(migrations: str) -> list[str]:
+    """Every revision of a service, the newest first."""
+    return [revision.revision for revision in history(migrations).walk_revisions()]
+
+
+def code_that_runs(migrations: str) -> list[str]:
+    """The revisions whose code runs on the newest schema, the newest first.
+
+    Raises:
+        MigrationError: a revision names an ``oldest_code`` that is none of its ancestors.
+    """
+    running: list[str] = []
+    bound: str | None = None
+    for revision in history(migrations).walk_revisions():
+        running.append(revision.revision)
+        bound = bound or getattr(revision.module, "oldest_code", None)
+        if revision.revision == bound:
+            return running
+    if bound is not None:
+        raise MigrationError(f"{migrations}: oldest_code is {bound}, which is no earlier revision")
+    return running
+
+
+def oldest_schema(migrations: str) -> str:
+    """The oldest revision that this code runs on.
+
+    Raises:
+        MigrationError: ``OLDEST_SCHEMA`` of the package is no revision of it.
+    """
+    oldest: str = getattr(import_module(migrations), "OLDEST_SCHEMA", head_of(migrations))
+    if oldest not in revisions_of(migrations):
+        raise MigrationError(f"{migrations}: OLDEST_SCHEMA is {oldest}, which is no revision of it")
+    return oldest
+
+
+async def require_schema(database: Database, migrations: str) -> None:
+    """Refuse to go on unless this code runs on the schema of the database: its own, an older or a newer one.
 
     Raises:
         MigrationError: it is not, with what to do.
@@ -206,9 +276,25 @@ async def require_head(database: Database, migrations: str) -> None:
     async with database.connection() as connection:
         exists = await connection.fetchval("SELECT to_regclass('kit.alembic_version') IS NOT NULL")
         current = await connection.fetchval("SELECT version_num FROM kit.alembic_version") if exists else None
-    head = head_of(migrations)
-    if current != head:
-        program = migrations.removesuffix(".migrations")
-        raise MigrationError(
-            f"the database is at revision {current or 'none'}, this code needs {head}; run: python -m {program} migrate"
-        )
+        if current == head_of(migrations):
+            return
+        noted = await connection.fetchval("SELECT to_regclass('kit.code_that_runs') IS NOT NULL")
+        rows = await connection.fetch("SELECT revision FROM kit.code_that_runs") if noted else []
+    if (why := _why_not(migrations, current, {row["revision"] for row in rows})) is not None:
+        raise MigrationError(why)
+
+
+def _why_not(migrations: str, current: str | None, runs: Collection[str]) -> str | None:
+    """Why this code does not run on a schema at ``current`` that names the code that ``runs``; None when it does."""
+    head, known = head_of(migrations), revisions_of(migrations)
+    if current is not None and current not in known:
+        if head in runs:
+            return None
+        return f"the database is at revision {current}, on which code of {head} does not run; deploy a newer version"
+    oldest = oldest_schema(migrations)
+    if current is not None and known.index(current) <= known.index(oldest):
+        return None
+    program = migrations.removesuffix(".migrations")
+    return (
+        f"the database is at revision {current or 'none'}, this code needs {oldest}; run: python -m {program} migrate"
+    )

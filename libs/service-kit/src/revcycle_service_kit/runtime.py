@@ -28,7 +28,7 @@ from revcycle_service_kit.context import ServiceContext, ServiceParts
 from revcycle_service_kit.health import Health
 from revcycle_service_kit.jobs import JobWorker
 from revcycle_service_kit.middleware import HEADER_LIMIT
-from revcycle_service_kit.migrations import MigrationError, require_head
+from revcycle_service_kit.migrations import MigrationError, require_schema
 from revcycle_service_kit.operations import Instance, MessagingFigures, measure
 from revcycle_service_kit.timers import TimerWorker
 from revcycle_service_kit.transport_security import http_server_tls
@@ -198,7 +198,7 @@ class Runtime:
             MigrationError: the database is not at the revision of this code.
             Transient: the database is away.
         """
-        await require_head(self._context.database, self._parts.migrations)
+        await require_schema(self._context.database, self._parts.migrations)
         if self._guard is not None:
             self._tasks["restore guard"] = asyncio.create_task(
                 self._compare_for_ever(self._guard), name="restore guard"
@@ -349,7 +349,7 @@ class Runtime:
         return produced_topics(self._parts.name)[:1]
 
     async def _check_migrations(self) -> str | None:
-        await require_head(self._context.database, self._parts.migrations)
+        await require_schema(self._context.database, self._parts.migrations)
         return None
 
     async def _check_restore(self) -> str | None:

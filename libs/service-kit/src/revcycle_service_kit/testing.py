@@ -6,6 +6,7 @@ async with running_service(parts, postgresql, tmp_path) as service:
 
 import asyncio
 import inspect
+import os
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, overload
 from uuid import UUID
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 from revcycle_events import Event
@@ -48,6 +50,8 @@ __all__ = [
     "running_service",
 ]
 
+ROLE_PLACEHOLDER: Final = "the_service_role_of_this_database"
+"""Stands in rendered schemas for the role that is granted their use."""
 ALL_ROLES: Final = ("integration", "coder", "biller", "operator", "auditor")
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -221,6 +225,23 @@ class ServiceUnderTest:
             await client.aclose()
 
 
+async def _make_schema(settings: ServiceSettings, migrations: str) -> None:
+    """The schema of this code; or that of another release, to see whether this code runs on it.
+
+    ``REVCYCLE_TEST_SCHEMAS`` names a folder with scripts of ``scripts/render_schemas.py``.
+    """
+    folder = os.environ.get("REVCYCLE_TEST_SCHEMAS")
+    if folder is None:
+        await migrate(settings, migrations)
+        return
+    script = (Path(folder) / f"{migrations}.sql").read_text(encoding="utf-8")
+    owner = await asyncpg.connect(settings.database_owner_url, timeout=15)
+    try:
+        await owner.execute("BEGIN;" + script.replace(ROLE_PLACEHOLDER, str(settings.database_service_role)) + "COMMIT")
+    finally:
+        await owner.close()
+
+
 @asynccontextmanager
 async def running_service(
     parts: PartsBuilder,
@@ -258,7 +279,7 @@ async def running_service(
     }
     offline = build_parts(parts, offline_context(settings_class(**{**values, **(settings or {})})))
     loaded = settings_class(**{**values, "service_name": offline.name, **(settings or {})})
-    await migrate(loaded, offline.migrations)
+    await _make_schema(loaded, offline.migrations)
     opened = await Database.connect(loaded.database_url, service=loaded.service_name, keys=keyring, pool_size=12)
     carrier = transport or MemoryTransport()
     context = ServiceContext(
