@@ -117,7 +117,8 @@ def server_properties(
 class KafkaNode:
     """A folder with the node's configuration and data, and how to run it.
 
-    ``cluster_id``: of the cluster it joins; a lone node makes one of its own.
+    ``cluster_id``: of the cluster it joins; a lone node makes one of its own. ``overrides``: properties that win over
+    `server_properties`. ``scram_passwords``: by user, known to the broker from its first start on.
     """
 
     java: Path
@@ -130,6 +131,8 @@ class KafkaNode:
     controllers: Mapping[int, int] = field(default_factory=dict)
     proxied: Proxied | None = None
     cluster_id: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    scram_passwords: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -150,12 +153,18 @@ class KafkaNode:
             controllers=self.controllers,
             proxied=self.proxied,
         )
+        properties.update(self.overrides)
         write_atomically(self._properties_file, "".join(f"{name}={value}\n" for name, value in properties.items()))
         write_atomically(self._logging_file, _LOGGING)
         if (self.folder / "data" / "meta.properties").exists():
             return
         cluster_id = self.cluster_id or new_cluster_id()
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties_file)).run(
+        users = [
+            argument
+            for user, password in self.scram_passwords.items()
+            for argument in ("--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]")
+        ]
+        self._java("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties_file), *users).run(
             "formatting the Kafka storage", _FORMAT_TIMEOUT_SECONDS
         )
 
