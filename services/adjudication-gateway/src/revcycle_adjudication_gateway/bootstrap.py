@@ -25,6 +25,7 @@ def service_parts(context: ServiceContext) -> ServiceParts:
         settings.ca_file,
         certificate_file=settings.payer_certificate_file,
         key_file=settings.payer_key_file,
+        tls_only=settings.require_tls,
         connect_timeout_seconds=settings.payer_connect_timeout_seconds,
         read_timeout_seconds=settings.payer_read_timeout_seconds,
     )

@@ -1,5 +1,8 @@
 """The client says honestly what is known after a delivery: taken, refused, nothing sent, or unknown."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import httpx
 import pytest
 from revcycle_adjudication_gateway.clients.payer_door import DoorClosed, PayerDoor
@@ -56,3 +59,22 @@ async def test_only_a_connection_that_never_stood_is_definitely_not_sent(error: 
 async def test_a_mailbox_that_cannot_be_read_is_closed_not_empty(body: bytes) -> None:
     with pytest.raises(DoorClosed):
         await door(httpx.Response(200, content=body)).fetch(ROUTE)
+
+
+async def test_where_tls_is_required_a_plain_route_is_not_used() -> None:
+    """Nothing leaves, and nothing is fetched: the reason says what would be right."""
+    plain = replace(ROUTE, base_url="http://payer.test")
+    strict = PayerDoor(None, tls_only=True, connect_timeout_seconds=1, read_timeout_seconds=1)
+    answer = await strict.deliver(plain, b"ISA")
+    assert answer.outcome is Outcome.NOT_SENT
+    with pytest.raises(DoorClosed, match="must begin with https://"):
+        await strict.fetch(plain)
+
+
+async def test_a_file_that_cannot_be_used_closes_the_door(tmp_path: Path) -> None:
+    """Not a failure of the payer: nothing is sent, and the setting is named."""
+    missing = PayerDoor(tmp_path / "ca.crt", connect_timeout_seconds=1, read_timeout_seconds=1)
+    answer = await missing.deliver(ROUTE, b"ISA")
+    assert answer.outcome is Outcome.NOT_SENT
+    with pytest.raises(DoorClosed, match="REVCYCLE_CA_FILE"):
+        await missing.fetch(ROUTE)

@@ -40,7 +40,8 @@ class MailboxItem:
 class PayerDoor:
     """Speaks to the doors of all payers; certificates are checked against ``ca_file``.
 
-    ``certificate_file``, ``key_file``: what payers that ask for a certificate are shown.
+    ``certificate_file``, ``key_file``: what payers that ask for a certificate are shown. ``tls_only``: a route without
+    ``https://`` is not used.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class PayerDoor:
         *,
         certificate_file: Path | None = None,
         key_file: Path | None = None,
+        tls_only: bool = False,
         connect_timeout_seconds: float,
         read_timeout_seconds: float,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._ca_file = ca_file
         self._own_files = (certificate_file, key_file)
+        self._tls_only = tls_only
         self._timeout = httpx.Timeout(read_timeout_seconds, connect=connect_timeout_seconds)
         self._transport = transport
         self._opened: dict[bool, httpx.AsyncClient] = {}
@@ -87,11 +90,17 @@ class PayerDoor:
             )
         return self._opened[fresh]
 
+    def _path(self, route: Route, resource: str) -> str:
+        """The address of a resource of a route. Raises DoorClosed when it is a plain one and may not be."""
+        if self._tls_only and not route.base_url.startswith("https://"):
+            raise DoorClosed("the route's base_url must begin with https:// (REVCYCLE_REQUIRE_TLS)")
+        return f"{route.base_url.rstrip('/')}/routes/{quote(route.payer_id, safe='')}/{resource}"
+
     async def deliver(self, route: Route, raw: bytes) -> DoorAnswer:
         """Post one interchange and say honestly what is known of it afterwards."""
         try:
             response = await self._client(fresh=True).post(
-                _path(route, "interchanges"), content=raw, headers={"content-type": X12}
+                self._path(route, "interchanges"), content=raw, headers={"content-type": X12}
             )
         except DoorClosed as error:
             return DoorAnswer(Outcome.NOT_SENT, None, str(error))
@@ -105,7 +114,7 @@ class PayerDoor:
     async def fetch(self, route: Route, limit: int = MAILBOX_LIMIT) -> list[MailboxItem]:
         """The oldest answers that are not acknowledged yet. Raises DoorClosed."""
         try:
-            response = await self._client(fresh=False).get(_path(route, "mailbox"), params={"limit": limit})
+            response = await self._client(fresh=False).get(self._path(route, "mailbox"), params={"limit": limit})
             response.raise_for_status()
             items = orjson.loads(response.content)["items"]
             return [MailboxItem(item["id"], base64.b64decode(item["bytes_base64"], validate=True)) for item in items]
@@ -116,7 +125,7 @@ class PayerDoor:
         """Tell the payer that these answers are kept here. Raises DoorClosed; saying it again does no harm."""
         try:
             response = await self._client(fresh=False).post(
-                _path(route, "mailbox:acknowledge"), json={"ids": list(ids)}
+                self._path(route, "mailbox:acknowledge"), json={"ids": list(ids)}
             )
             response.raise_for_status()
         except httpx.HTTPError as error:
@@ -129,7 +138,3 @@ def _outcome(status: int) -> Outcome:
     if status in _REFUSALS:
         return Outcome.REFUSED
     return Outcome.NOT_SENT if status in _NOTHING_TAKEN else Outcome.UNKNOWN
-
-
-def _path(route: Route, resource: str) -> str:
-    return f"{route.base_url.rstrip('/')}/routes/{quote(route.payer_id, safe='')}/{resource}"
