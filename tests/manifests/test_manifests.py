@@ -160,14 +160,18 @@ def test_every_deployment_survives_a_rollout_a_drain_and_a_zone() -> None:
 
 
 def settings_of(workload: str, resources: dict[tuple[str, str], Resource]) -> dict[str, str]:
-    """What the environment of a workload will be; values of secrets stand for themselves."""
+    """What a workload will be told: its environment, and addresses in place of the files that hold real ones."""
     template = next(one for (_, name), one in resources.items() if name == workload and "template" in one["spec"])
     container = template["spec"]["template"]["spec"]["containers"][0]
     found: dict[str, str] = {}
     for source in container["envFrom"]:
         found |= resources["ConfigMap", source["configMapRef"]["name"]]["data"]
     for variable in container["env"]:
-        found[variable["name"]] = variable.get("value", f"postgresql://nobody@{variable['name'].lower()}/revcycle")
+        found[variable["name"]] = variable.get("value", "filled-in-by-the-kubelet")
+    volumes = {one["name"]: one for one in template["spec"]["template"]["spec"]["volumes"]}
+    for source in volumes["secrets"]["projected"]["sources"]:
+        for item in source["secret"]["items"]:
+            found[item["path"].upper()] = "postgresql://nobody@somewhere/revcycle"
     return found
 
 
@@ -182,7 +186,11 @@ def test_every_program_accepts_its_settings_and_speaks_tls_only(overlay: str, mo
                 patched.setenv(variable, value)
             settings = settings_class(package)()  # type: ignore[call-arg]  # the environment has what it needs
         known = {f"REVCYCLE_{field.upper()}" for field in type(settings).model_fields}
-        unknown = {one for one in environment if one.startswith("REVCYCLE_")} - known - {"REVCYCLE_MODULE"}
+        unknown = (
+            {one for one in environment if one.startswith("REVCYCLE_")}
+            - known
+            - {"REVCYCLE_MODULE", "REVCYCLE_SECRETS_DIR"}
+        )
         assert not unknown, f"{name} is given settings that it does not have"
         assert settings.require_tls, name
 
@@ -203,8 +211,7 @@ def test_files_named_by_settings_are_mounted_from_secrets_that_somebody_makes() 
     made |= {f"{name}-cluster-ca-cert" for kind, name in prod if kind == "Kafka"}
     for name, template in workloads("prod"):
         pod = template["spec"]
-        wanted = {one["valueFrom"]["secretKeyRef"]["name"] for one in pod["containers"][0]["env"]
-                  if "secretKeyRef" in one["valueFrom"]}  # fmt: skip
+        wanted: set[str] = set()
         for volume in pod["volumes"]:
             wanted |= {one["secret"]["name"] for one in volume.get("projected", {}).get("sources", [])}
             wanted |= {volume["secret"]["secretName"]} if "secret" in volume else set()
@@ -256,6 +263,15 @@ def test_every_file_is_well_kept_yaml() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stdout
+
+
+def test_only_the_migration_comes_as_the_owner_and_no_secret_is_in_an_environment() -> None:
+    for name, template in workloads("prod"):
+        volumes = {one["name"]: one for one in template["spec"]["volumes"]}
+        sources = {one["secret"]["name"] for one in volumes["secrets"]["projected"]["sources"]}
+        assert any(one.endswith("-database-owner") for one in sources) == name.endswith("-migrate"), name
+        variables = template["spec"]["containers"][0]["env"]
+        assert all("secretKeyRef" not in one["valueFrom"] for one in variables), name
 
 
 def test_no_secret_is_in_the_manifests() -> None:
