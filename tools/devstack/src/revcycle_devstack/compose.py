@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -96,10 +97,13 @@ def start_compose(options: ComposeOptions, tell: Callable[[str], None]) -> Runni
         **({"REVCYCLE_BUSINESS_DATE": options.business_date.isoformat()} if options.business_date else {}),
     }
     write_atomically(environment_file(layout.root), "".join(f"{name}={value}\n" for name, value in variables.items()))
-    tell(f"starting the containers of project {PROJECT}{'; the first time, images are built' if options.build else ''}")
-    build = ["--build"] if options.build else []
     try:
-        _compose(layout.root, "up", "--detach", "--wait", "--wait-timeout", str(_UP_SECONDS), *build)
+        if options.build:
+            tell("building the images; what has not changed is kept from the last time")
+            _compose(layout.root, "build", "--quiet")
+        began = time.monotonic()
+        _compose(layout.root, "up", "--detach", "--wait", "--wait-timeout", str(_UP_SECONDS))
+        tell(f"every container of project {PROJECT} is healthy after {time.monotonic() - began:.0f} s")
         _compose(layout.root, "cp", f"secrets:{_OPERATOR}", str(layout.root))
     except BaseException:
         stop_compose(layout.root, tell)
