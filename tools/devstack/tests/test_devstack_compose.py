@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from revcycle_devstack import SERVICES
+from revcycle_devstack import SERVICES, DevstackError
 from revcycle_devstack.compose import addresses, choose_ports
+from revcycle_devstack.containers import CHOICE, contained_properties, wanted_servers
 from revcycle_devstack.kafka import server_properties
 from revcycle_devstack.layout import checkout_root
 from revcycle_devstack.provision import hand_out_secrets
@@ -173,3 +174,21 @@ def test_secrets_are_handed_out_by_grant_and_stay_the_same(tmp_path: Path) -> No
         assert f"//{role}_owner:" in (tmp_path / f"owner-{service}" / "revcycle_database_owner_url").read_text()
     assert "d" in json.loads((tmp_path / "operator" / "keys" / "token-key.json").read_text())
     assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("*/*.json")} <= {0o400, 0o600}
+
+
+def test_tests_get_their_servers_from_devstack_unless_asked_otherwise() -> None:
+    assert wanted_servers({}) == wanted_servers({CHOICE: "devstack"}) == "devstack"
+    with pytest.raises(DevstackError, match="devstack, containers or auto"):
+        wanted_servers({CHOICE: "docker"})
+
+
+def test_a_contained_broker_differs_from_devstacks_in_its_places_alone() -> None:
+    own, contained = server_properties(9092, 9093, Path("/var/lib/kafka/data")), contained_properties(29092)
+    assert contained["advertised.listeners"] == "CLIENT://127.0.0.1:29092"
+    differing = {name for name in own if own[name] != contained[name]}
+    assert differing == {
+        "listeners",
+        "advertised.listeners",
+        "controller.quorum.voters",
+        "listener.security.protocol.map",
+    }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 from revcycle_devstack import DevstackError
 from revcycle_devstack.kafka import server_properties
 from revcycle_devstack.layout import StateLayout
-from revcycle_devstack.ports import HOST, accepts_connections, choose_port
+from revcycle_devstack.ports import HOST, choose_port
 from revcycle_devstack.postgresql import ADMIN_ROLE, SETTINGS, accepts_queries
 from revcycle_devstack.topics import answers
 from revcycle_devstack.waiting import run_async, wait_until_ready
@@ -92,7 +92,7 @@ class ContainerServers:
         self._held.close()
 
     def _start_postgresql(self) -> None:
-        from testcontainers.postgres import PostgresContainer
+        from testcontainers.community.postgres import PostgresContainer
 
         settings = {name: value for name, value in SETTINGS.items() if name not in _NOT_FOR_CONTAINERS}
         settings |= {"fsync": "off", "full_page_writes": "off"}
@@ -105,18 +105,17 @@ class ContainerServers:
 
     def _start_kafka(self) -> None:
         from testcontainers.core.container import DockerContainer
+        from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
         port = choose_port(_FIRST_KAFKA_PORT)
         container = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
         for name, value in contained_properties(port).items():
             container.with_env(f"KAFKA_{name.replace('.', '_').upper()}", value)
+        # The engine's proxy takes connections long before the broker does, so the port alone says nothing.
+        container.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(int(_READY_SECONDS)))
         self._kafka = self._held.enter_context(container)
         self.bootstrap_servers = f"{HOST}:{port}"
-
-        def is_ready() -> bool:
-            return accepts_connections(port) and run_async(answers(self.bootstrap_servers))
-
-        wait_until_ready("kafka", is_ready, None, _READY_SECONDS, lambda: container.get_logs()[0].decode()[-2000:])
+        wait_until_ready("kafka", lambda: run_async(answers(self.bootstrap_servers)), None, _READY_SECONDS)
 
     def bring_files(self, layout: StateLayout) -> None:
         """Put the broker's files and both servers' logs where devstack's own servers would have put them."""
