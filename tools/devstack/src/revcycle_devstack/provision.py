@@ -117,7 +117,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write(file: Path, text: str, mode: int = 0o400) -> None:
-    write_atomically(file, text, mode)
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        write_atomically(file, text, mode)
 
 
 def _say(text: str) -> None:
