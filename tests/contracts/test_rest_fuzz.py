@@ -1,0 +1,64 @@
+"""Promise: whatever is sent to a service, it answers as its contract says: no 5xx, no other status, no other shape.
+
+schemathesis runs all its phases over every operation, over HTTP, on a real database. ``-s`` shows the figures;
+``REVCYCLE_FUZZ_EXAMPLES`` makes it longer (``make fuzz-rest``).
+"""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from revcycle_adjudication_gateway.bootstrap import service_parts as gateway_parts
+from revcycle_adjudication_gateway.settings import GatewaySettings
+from revcycle_analytics.bootstrap import PARTS as ANALYTICS
+from revcycle_claims.bootstrap import build as claims_parts
+from revcycle_coding.bootstrap import service_parts as coding_parts
+from revcycle_coding.settings import Settings as CodingSettings
+from revcycle_devstack.testing import PostgresServer
+from revcycle_registration.bootstrap import PARTS as REGISTRATION
+from revcycle_service_kit import ServiceSettings
+from revcycle_service_kit.context import PartsBuilder
+from revcycle_service_kit.testing import eventually, running_service
+
+from .rest_fuzzing import PHASES, fuzz
+
+EXAMPLES = int(os.environ.get("REVCYCLE_FUZZ_EXAMPLES", "4"))
+SEED = int(os.environ.get("REVCYCLE_FUZZ_SEED", "7"))
+SERVICES: dict[str, tuple[PartsBuilder, type[ServiceSettings]]] = {
+    "registration": (REGISTRATION, ServiceSettings),
+    "coding": (coding_parts, CodingSettings),
+    "claims": (claims_parts, ServiceSettings),
+    "adjudication-gateway": (gateway_parts, GatewaySettings),
+    "analytics": (ANALYTICS, ServiceSettings),
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.component
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", SERVICES)
+async def test_every_answer_is_in_the_contract(name: str, postgresql: PostgresServer, tmp_path: Path) -> None:
+    parts, settings_class = SERVICES[name]
+    port = free_port()
+    running = running_service(
+        parts,
+        postgresql,
+        tmp_path,
+        settings_class=settings_class,
+        run=("api", "consumer", "relay"),
+        settings={"http_port": port},
+    )
+    async with running as service:
+        await eventually(lambda: service.app.state.health.started, what="the door")
+        figures = await fuzz(service, port, SEED, EXAMPLES)
+    print(f"\n{figures}")
+    assert not figures.failures, "\n".join(sorted(set(figures.failures))[:20])
+    assert len(figures.tested) == figures.operations
+    assert set(PHASES) <= figures.phases
