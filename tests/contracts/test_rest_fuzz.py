@@ -6,6 +6,7 @@ schemathesis runs all its phases over every operation, over HTTP, on a real data
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ async def test_every_answer_is_in_the_contract(name: str, postgresql: PostgresSe
     async with running as service:
         await eventually(lambda: service.app.state.health.started, what="the door")
         figures = await fuzz(service, port, SEED, EXAMPLES)
-    print(f"\n{figures}")
+    sys.stdout.write(f"\n{figures}\n")
     assert not figures.failures, "\n".join(sorted(set(figures.failures))[:20])
     assert len(figures.tested) == figures.operations
     assert set(PHASES) <= figures.phases

@@ -4,7 +4,7 @@ The rules are those of a schema registry's FULL_TRANSITIVE for events, and "a cl
 REST. Both sides are generated documents: the released ones are committed, the present ones come from the code.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 Documents = Mapping[str, Mapping[str, Any]]
@@ -19,6 +19,8 @@ def incompatibilities(released: Documents, present: Documents) -> list[str]:
         new = present.get(name)
         if new is None:
             found.append(f"{name}: was removed")
+        elif new == old:
+            continue
         elif name.startswith("event:"):
             found += [f"{name}: {what}" for what in _event(old, new)]
         else:
@@ -31,6 +33,9 @@ def _event(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         if old[identity] != new[identity]:
             yield f"{identity} changed from {old[identity]} to {new[identity]}"
     yield from _both_ways(Schema(old, old), Schema(new, new), "")
+
+
+Compare = Callable[["Schema", "Schema", str, int], Iterator[str]]
 
 
 class Schema:
@@ -61,9 +66,10 @@ class Schema:
         return frozenset(self.node.get("required", ()))
 
     @property
-    def alternatives(self) -> list["Schema"]:
-        """What it may be, one by one."""
-        return [self.child(each) for each in self.node.get("anyOf") or self.node.get("oneOf") or ()]
+    def alternatives(self) -> dict[str, "Schema"]:
+        """What it may be, by the name of the model or the type."""
+        listed = self.node.get("anyOf") or self.node.get("oneOf") or ()
+        return {each.get("$ref", str(each.get("type"))).rpartition("/")[2]: self.child(each) for each in listed}
 
     @property
     def values(self) -> frozenset[str] | None:
@@ -95,21 +101,17 @@ def _deeper(old: Schema, new: Schema, place: str, depth: int) -> Iterator[str]:
         was, now = old.node.get(keyword), new.node.get(keyword)
         if isinstance(was, Mapping) and isinstance(now, Mapping):
             yield from _both_ways(old.child(was), new.child(now), f"{place}[]", depth + 1)
-    if old.alternatives and new.alternatives:
-        yield from _alternatives(old, new, place, depth)
+    yield from _alternatives(old, new, place, depth, _both_ways)
 
 
-def _alternatives(old: Schema, new: Schema, place: str, depth: int) -> Iterator[str]:
+def _alternatives(old: Schema, new: Schema, place: str, depth: int, compare: Compare) -> Iterator[str]:
     """Each alternative there was must still be one; a new one is as much of a surprise to an old reader."""
-    kinds = {str(each.node.get("type")): each for each in new.alternatives}
-    for each in old.alternatives:
-        kind = str(each.node.get("type"))
-        if kind in kinds:
-            yield from _both_ways(each, kinds.pop(kind), place, depth + 1)
-        else:
-            yield f"{place}: may no longer be {kind}"
-    for kind in kinds:
+    for kind in sorted(old.alternatives.keys() - new.alternatives.keys()):
+        yield f"{place}: may no longer be {kind}"
+    for kind in sorted(new.alternatives.keys() - old.alternatives.keys()):
         yield f"{place}: may now be {kind}"
+    for kind in sorted(old.alternatives.keys() & new.alternatives.keys()):
+        yield from compare(old.alternatives[kind], new.alternatives[kind], place, depth + 1)
 
 
 def _reshaped(old: Schema, new: Schema, place: str) -> Iterator[str]:
@@ -211,12 +213,4 @@ def _lost(old: Schema, new: Schema, place: str, depth: int = 0) -> Iterator[str]
     was, now = old.node.get("items"), new.node.get("items")
     if isinstance(was, Mapping) and isinstance(now, Mapping):
         yield from _lost(old.child(was), new.child(now), f"{place}[]", depth + 1)
-    new_kinds = {str(each.node.get("type")): each for each in new.alternatives}
-    for each in old.alternatives:
-        kind = str(each.node.get("type"))
-        if kind not in new_kinds:
-            yield f"{place}: may no longer be {kind}"
-        else:
-            yield from _lost(each, new_kinds[kind], place, depth + 1)
-    for kind in new_kinds.keys() - {str(each.node.get("type")) for each in old.alternatives}:
-        yield f"{place}: may now be {kind}"
+    yield from _alternatives(old, new, place, depth, _lost)
