@@ -2,13 +2,30 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from datetime import date
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from revcycle_service_kit.problems import BadRequest, FieldError, Problem
 
 # Fields begin with a small letter and hold few digits; people's names and numbers do not.
 _FIELD_NAME: Final = re.compile(r"[a-z][A-Za-z_-]{0,39}[0-9]{0,2}(\[[a-z]{2,5}\])?")
 MAX_ERRORS: Final = 100
+
+
+_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _iso_date(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and _ISO_DATE.fullmatch(value)):
+        return value
+    raise PydanticCustomError("date_parsing", "is not a date")
+
+
+IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+"""A date as YYYY-MM-DD. Pydantic alone also takes 0, and a time at midnight, for one."""
 
 
 class Invalid(Problem):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from revcycle_service_kit import Caller, NotFound, ReadUnitOfWork, require
+from revcycle_service_kit.validation import IsoDate
 
 from revcycle_analytics.domain.kpis import BY_ID, DEFINITIONS, Value
 from revcycle_analytics.use_cases.compute_kpis import Answer, Question, compute_kpis
@@ -13,9 +14,11 @@ from revcycle_analytics.use_cases.compute_kpis import Answer, Question, compute_
 router = APIRouter(prefix="/v1", tags=["kpis"])
 Reader = Annotated[Caller, Depends(require("biller", "coder", "operator", "auditor", "integration"))]
 FirstDay = Annotated[
-    date | None, Query(alias="from", description="First business day, included", examples=["2026-09-01"])
+    IsoDate | None, Query(alias="from", description="First business day, included", examples=["2026-09-01"])
 ]
-LastDay = Annotated[date | None, Query(alias="to", description="Last business day, included", examples=["2026-09-30"])]
+LastDay = Annotated[
+    IsoDate | None, Query(alias="to", description="Last business day, included", examples=["2026-09-30"])
+]
 Payer = Annotated[str | None, Query(max_length=80, description="Only this payer", examples=["REVPAY1"])]
 GroupBy = Annotated[
     Literal["payer_id", "carc", "day"] | None, Query(description="One more value per payer, per CARC or per day")

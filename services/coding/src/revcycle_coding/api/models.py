@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from revcycle_codes import CodeSetRelease
+from revcycle_service_kit.validation import IsoDate
 
 from revcycle_coding.domain.coding import Coding
 from revcycle_coding.domain.decision import FindingRecord, Service
@@ -62,7 +63,7 @@ class CodeCheckBody(CodesBody):
             }
         }
     )
-    date_of_service: date
+    date_of_service: IsoDate
     place_of_service: Annotated[str, Field(pattern=r"^[0-9]{2}$")] | None = None
 
 

@@ -1,6 +1,5 @@
 """Patients and their coverages."""
 
-from datetime import date
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -18,6 +17,7 @@ from revcycle_service_kit import (
     run_command,
     takes,
 )
+from revcycle_service_kit.validation import IsoDate
 
 from revcycle_registration.api.access import Integration, Reader
 from revcycle_registration.api.models import (
@@ -160,7 +160,7 @@ async def record_coverage(patient_id: UUID, body: CoverageBody, request: Request
 
 @router.get("/patients/{patient_id}/coverages", summary="Coverages; with a date, who was primary then")
 async def list_coverages(
-    patient_id: UUID, uow: ReadUnitOfWork, caller: Reader, date: date | None = None
+    patient_id: UUID, uow: ReadUnitOfWork, caller: Reader, date: IsoDate | None = None
 ) -> CoverageList:
     """Without `date`: all. With it: those in force, primary first. Rank decides, then an insurer before self-pay,
     then the policy that began last.
