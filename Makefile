@@ -48,8 +48,12 @@ test: $(READY) ## Everything: make check, then the component, integration and fa
 	@scripts/test
 
 .PHONY: docs
-docs: $(READY) ## Write the generated contracts and pages under docs/; fails when they had drifted
-	@$(BIN)/python scripts/generate_docs.py
+docs: $(READY) ## Write the generated contracts (fails when they had drifted) and build the site under docs/_site/html
+	@drift=0; $(BIN)/python scripts/generate_docs.py || drift=$$?; $(BIN)/python scripts/build_site.py && exit $$drift
+
+.PHONY: fuzz-rest
+fuzz-rest: $(READY) ## Fuzz every REST operation for long: EXAMPLES=100 per operation, SEED=7
+	@REVCYCLE_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) REVCYCLE_FUZZ_SEED=$(or $(SEED),7) $(BIN)/pytest -q -s -p no:cacheprovider tests/contracts/test_rest_fuzz.py
 
 .PHONY: compatibility
 compatibility: $(READY) ## Code of the last release on today's schema, and today's code on the last release's: some minutes

@@ -15,6 +15,10 @@ import site_pages
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 SITE = DOCS / "_site"
+FOLDERS = {
+    "adr": ("Decisions", "One page each: context, decision, consequences."),
+    "runbooks": ("Runbooks", "What an alert means, how to see it, what to do, how to know that it is over."),
+}
 
 
 def generated() -> Iterator[tuple[str, str]]:
@@ -30,7 +34,9 @@ def generated() -> Iterator[tuple[str, str]]:
     yield "events", site_pages.events_index(asyncapi)
     for topic in asyncapi["channels"]:
         yield f"topic-{topic}", site_pages.topic_page(topic, asyncapi)
-    yield "runbooks", site_pages.runbooks_page(sorted(path.stem for path in (DOCS / "runbooks").glob("*.md")))
+    for folder, (title, introduction) in FOLDERS.items():
+        names = sorted(path.stem for path in (DOCS / folder).glob("*.md"))
+        yield folder, site_pages.folder_page(title, introduction, folder, names)
 
 
 def main() -> int:
@@ -38,6 +44,8 @@ def main() -> int:
     source = SITE / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_site"))
+    for page in source.rglob("*.md"):
+        page.write_text(site_pages.without_links_outside(page.read_text(), page, source))
     (source / "generated").mkdir()
     for name, text in generated():
         (source / "generated" / f"{name}.md").write_text(text)

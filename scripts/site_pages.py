@@ -1,7 +1,9 @@
 """Pages of the documentation site that are made from the contracts: REST per service, events per topic."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -104,9 +106,20 @@ def topic_page(name: str, document: Document) -> str:
     return "\n".join(lines) + "\n"
 
 
-def runbooks_page(names: Sequence[str]) -> str:
-    """The page that lists the runbooks there are."""
-    lines = ["# Runbooks", "", "What an alert means, how to see it, what to do, how to know that it is over.", ""]
+def folder_page(title: str, introduction: str, folder: str, names: Sequence[str]) -> str:
+    """The page that lists what lies in a folder of docs."""
+    lines = [f"# {title}", "", introduction, ""]
     if names:
-        lines += ["```{toctree}", ":maxdepth: 1", "", *(f"../runbooks/{name}" for name in names), "```", ""]
+        lines += ["```{toctree}", ":maxdepth: 1", "", *(f"../{folder}/{name}" for name in names), "```", ""]
     return "\n".join(lines)
+
+
+def without_links_outside(text: str, page: Path, docs: Path) -> str:
+    """A page whose links into the code are its text and path: the site holds no code."""
+
+    def shown(link: re.Match[str]) -> str:
+        label, target = link.groups()
+        inside = (page.parent / target.partition("#")[0]).resolve().is_relative_to(docs)
+        return link.group() if inside or "://" in target else f"{label} (`{target.lstrip('./')}`)"
+
+    return re.sub(r"(?<!!)\[([^\]\n]+)\]\(([^)\s]+)\)", shown, text)
