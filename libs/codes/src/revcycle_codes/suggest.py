@@ -16,21 +16,18 @@ from revcycle_codes.model import CodesError, CodeSystem, display
 from revcycle_codes.seed import bundled_tabular
 from revcycle_codes.store import CodeSets
 from revcycle_codes.suggestion.aliases import ALIASES
-from revcycle_codes.suggestion.external import external_causes
-from revcycle_codes.suggestion.notes import (
+from revcycle_codes.suggestion.assertions import (
     Assertion,
-    Problem,
-    Section,
-    SectionKind,
     assertion,
     certain_part,
     clauses,
-    heading_parts,
+    is_screening,
     is_status,
     is_uncertain,
-    problems,
-    sections,
+    taken_back,
 )
+from revcycle_codes.suggestion.external import external_causes
+from revcycle_codes.suggestion.notes import Problem, Section, SectionKind, heading_parts, problems, sections
 from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
 from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
 from revcycle_codes.suggestion.refine import combine, explained_symptoms, refine
@@ -51,18 +48,20 @@ _INDEX = "alphabetic index"
 _INDEX_WEIGHT = 0.93
 _MALIGNANT = frozenset(words("malignant neoplasm"))
 _STATED = re.compile(r"\b[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}\b|(?<=\()[A-TV-Z]\d[0-9A-Z](?=\))")
-_COVERAGE = 0.7
+_COVERAGE, _MORE_THAN_HALF = 0.7, 0.6
 _NARRATIVE = {
     SectionKind.ASSESSMENT: 0.55,
     SectionKind.COMPLAINT: 0.5,
     SectionKind.HISTORY: 0.42,
     SectionKind.PAST: 0.3,
 }
-_BODY_CHARACTERS = 600
+_BODY_CHARACTERS, _TAIL_CHARACTERS = 600, 60
 _AFTER_SURGERY = "Z98890"
 # Personal history, absence, transplant, implant and status; family history (Z80 to Z84) is never suggested.
 _PERSONAL_HISTORY = ("Z85", "Z86", "Z87", *(f"Z{number}" for number in range(89, 100)), "I252")
+_SCREENINGS = ("Z00", "Z01", "Z11", "Z12", "Z13")
 _FAMILY_HISTORY = ("Z80", "Z81", "Z82", "Z83", "Z84")
+_WITHOUT = re.compile(r"\bwithout\b|\bw/o\b", re.IGNORECASE)
 _SURGERY = re.compile(
     r"(ectomy|otomy|ostomy|plasty|rrhaphy)\b|\b(repair|surgery|replacement|reconstruction|release|fusion|excision|removal"
     r"|arthroscopy|fixation|orif|reduction|graft|implant)\b",
@@ -153,10 +152,10 @@ class Suggester:
         surroundings = " ".join(
             text[part.start : part.end] for part in parts if part.kind in (SectionKind.COMPLAINT, SectionKind.HISTORY)
         )
-        for part in parts:
+        for place, part in enumerate(parts):
             if part.kind is SectionKind.ASSESSMENT:
                 found.extend(self._stated_codes(text, part))
-                for problem in problems(text, part):
+                for problem in _with_plan(problems(text, part), parts[place + 1 : place + 2]):
                     found.extend(self._from_problem(text, problem, surroundings, queries))
             if part.kind in _NARRATIVE:
                 found.extend(self._from_narrative(text, part))
@@ -178,18 +177,30 @@ class Suggester:
         self, text: str, problem: Problem, surroundings: str, queries: list[QueryDraft]
     ) -> Iterator[_Candidate]:
         heading = text[problem.start : problem.end]
-        certain = certain_part(heading)
-        if certain < len(heading) and is_uncertain(heading):
+        following = text[problem.end : problem.end + _TAIL_CHARACTERS]
+        certain = 0 if taken_back(following) else len(heading) if is_screening(heading) else certain_part(heading)
+        if certain < len(heading) and is_uncertain(heading + following.partition("\n")[0]):
             draft = draft_query(text, problem.start, problem.end)
             if not lint_query(draft):
                 queries.append(draft)
+        if (whole := self._named_without(heading, certain)) is not None:
+            certain = whole
         end = problem.start + len(heading[:certain].rstrip(" ,;-("))
         body = text[problem.end : min(problem.body_end, problem.end + _BODY_CHARACTERS)]
         for span in self._queries(text, problem.start, end, body):
-            for one in self._candidates(text, span, body, surroundings):
+            for one in self._candidates(text, span, body, (heading, body, surroundings)):
                 # What is left of an uncertain heading counts when it names something by itself ("dyspnea, likely …").
-                if certain == len(heading) or one.leading:
+                if certain == len(heading) or (one.leading and one.score >= HIGHLIGHT_SCORE):
                     yield one
+
+    def _named_without(self, heading: str, certain: int) -> int | None:
+        """The length of a heading whose "without" belongs to a name: "migraine without aura"."""
+        if not 0 < certain < len(heading) or not _WITHOUT.match(heading[certain:]):
+            return None
+        found = self._search(tuple(words(heading)), frozenset(), 1)
+        if found and found[0].coverage >= _COVERAGE and _WITHOUT.search(" ".join(found[0].phrase.path)):
+            return len(heading)
+        return None
 
     def _stated_codes(self, text: str, part: Section) -> Iterator[_Candidate]:
         """Codes that the note itself gives beside its words: "Hypertension (I10)"."""
@@ -214,7 +225,7 @@ class Suggester:
     def _queries(self, text: str, start: int, end: int, body: str) -> list[tuple[int, int]]:
         """The heading as a whole, or its parts when each of them names something better."""
         whole, parts = (start, end), heading_parts(text, start, end)
-        if len(parts) < 2 or is_status(text[start:end]):
+        if parts in ([], [whole]) or is_status(text[start:end]) or is_screening(text[start:end]):
             return [whole]
         around = frozenset(words(body))
         scores = [self._top(text[one:other], around) for one, other in [whole, *parts]]
@@ -227,21 +238,26 @@ class Suggester:
         found = self._search(tuple(words(heading)), around, _PER_PROBLEM)
         return found[0].score if found else 0.0
 
-    def _candidates(self, text: str, span: tuple[int, int], body: str, surroundings: str) -> Iterator[_Candidate]:
+    def _candidates(
+        self, text: str, span: tuple[int, int], body: str, around: tuple[str, str, str]
+    ) -> Iterator[_Candidate]:
+        """`around`: the whole heading, what is said of it, complaint and history; they decide side and kind."""
         heading = text[slice(*span)]
         status = is_status(heading)
+        only = _PERSONAL_HISTORY if status else _SCREENINGS if is_screening(heading) else ""
         seen: set[str] = set()
         rank = 0
         for match in self._search(tuple(words(heading)), frozenset(words(body)), _PER_PROBLEM):
-            if status and (match.coverage < _COVERAGE or not match.phrase.code.startswith(_PERSONAL_HISTORY)):
+            if only and (match.coverage < _COVERAGE or not match.phrase.code.startswith(only)):
                 continue
-            for key, rules in refine(self._table, match.phrase.code, (heading, body, surroundings)):
+            for key, rules in refine(self._table, match.phrase.code, (heading, *around)):
                 if key not in seen:
                     seen.add(key)
                     score = match.score * _RANK_DECAY**rank
-                    yield _Candidate(
-                        key, score, span, match.phrase.path, rules, rank == 0 and match.coverage >= _COVERAGE
+                    named = match.coverage >= _COVERAGE or (
+                        match.score >= _GOOD_PART and match.coverage >= _MORE_THAN_HALF
                     )
+                    yield _Candidate(key, score, span, match.phrase.path, rules, rank == 0 and named)
             rank += 1
         if status and _SURGERY.search(heading) and not any(key.startswith("Z") for key in seen):
             yield _Candidate(_AFTER_SURGERY, _PROSE_SCORE, span, ("status", heading), ("surgery-status",), leading=True)
@@ -303,6 +319,13 @@ class Suggester:
             description=row.description,
             release=self._table.release.release,
         )
+
+
+def _with_plan(found: list[Problem], following: Sequence[Section]) -> list[Problem]:
+    """A single problem is also what the plan in the next section, if there is one, is about."""
+    if len(found) != 1 or not any(section.kind is SectionKind.ASSESSMENT for section in following):
+        return found
+    return [Problem(found[0].start, found[0].end, following[0].end)]
 
 
 def _promote_prose(found: list[_Candidate], parts: list[Section]) -> None:

@@ -3,8 +3,11 @@
 Written here; codes in display form.
 """
 
+from revcycle_codes.suggestion.aliases_further import FURTHER_ALIASES
+
 # fmt: off
 ALIASES: dict[str, str] = {
+    **FURTHER_ALIASES,
     "hypertension": "I10", "high blood pressure": "I10", "essential hypertension": "I10",
     "elevated blood pressure reading": "R03.0", "hypertensive heart disease": "I11.9",
     "heart failure": "I50.9", "congestive heart failure": "I50.9", "diastolic heart failure": "I50.30",
@@ -262,7 +265,7 @@ ALIASES: dict[str, str] = {
     "abnormal uterine bleeding": "N93.9", "vaginal bleeding": "N93.9", "postmenopausal bleeding": "N95.0",
     "dysmenorrhea": "N94.6", "amenorrhea": "N91.2", "menopausal symptoms": "N95.1", "vaginal dryness": "N95.2",
     "atrophic vaginitis": "N95.2", "bacterial vaginosis": "N76.0", "yeast infection": "B37.31",
-    "vaginal discharge": "N89.8", "abnormal pap smear": "R87.619", "pap smear": "Z12.4", "infertility": "N97.9",
+    "vaginal discharge": "N89.8", "abnormal pap smear": "R87.619", "infertility": "N97.9",
     "pelvic inflammatory disease": "N73.9", "cervical dysplasia": "N87.9", "preeclampsia": "O14.90",
     "oral contraceptive": "Z30.41", "birth control": "Z30.9", "mastalgia": "N64.4", "pelvic organ prolapse": "N81.9",
     # blood, infection, growths
@@ -367,8 +370,7 @@ ALIASES: dict[str, str] = {
     "preoperative cardiovascular examination": "Z01.810",
     "medicare wellness visit": "Z00.00", "sports physical": "Z02.5", "employment physical": "Z02.1",
     "preventative health": "Z00.00", "preventive health": "Z00.00", "preventative care": "Z00.00",
-    "screening mammogram": "Z12.31", "mammogram": "Z12.31", "screening colonoscopy": "Z12.11",
-    "colonoscopy": "Z12.11",
+    "screening mammogram": "Z12.31", "screening colonoscopy": "Z12.11",
     "colon cancer screening": "Z12.11", "breast cancer screening": "Z12.31", "prostate cancer screening": "Z12.5",
     "cervical cancer screening": "Z12.4", "lung cancer screening": "Z12.2", "osteoporosis screening": "Z13.820",
     "immunization": "Z23", "vaccination": "Z23", "flu shot": "Z23", "flu vaccine": "Z23",

@@ -14,6 +14,7 @@ from revcycle_codes.suggestion.terms import LIGHT, words
 _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
 _COMMON = 6_000
+_WITHOUT, _MOST, _PLAIN_BONUS = "without", 0.8, 1.05
 _COMPLETIONS = 3_000
 
 
@@ -108,6 +109,10 @@ class PhraseIndex:
             query_part = min(1.0, (gain + light) / wanted)
             phrase_part = min(1.0, (gain + light + around) / self._totals[number])
             score = 2 * query_part * phrase_part / (query_part + phrase_part) * phrase.weight
+            if (
+                phrase_part < _MOST and _WITHOUT in phrase.stems
+            ):  # what the query does not say, the patient does not have
+                score *= _PLAIN_BONUS
             scored.append((score, -number, phrase_part))
         return [Match(self.phrases[-number], score, part) for score, number, part in nlargest(limit, scored)]
 

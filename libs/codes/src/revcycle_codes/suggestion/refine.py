@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from revcycle_codes.rules.curated import SYMPTOMS
 from revcycle_codes.rules.laterality import side_of
+from revcycle_codes.suggestion.said import at_site, said_instead
 from revcycle_codes.suggestion.terms import LIGHT, words
 from revcycle_codes.table import CodeRow, CodeTable
 
@@ -19,6 +20,7 @@ _LATER = re.compile(
     r"|status post (repair|surgery|fixation))\b",
     re.IGNORECASE,
 )
+_SUBSEQUENT = re.compile(r"\b(subsequent encounter|routine healing|healing (well|fracture))\b", re.IGNORECASE)
 _FULL = 7
 
 
@@ -29,30 +31,18 @@ def side_in(text: str) -> str | None:
     return sides.pop() if len(sides) == 1 else None
 
 
-# Arthritis without a kind, at a site: osteoarthritis of it. Site word: code without side, and by side.
-_JOINTS = (
-    (re.compile(r"\bknees?\b", re.IGNORECASE), "M179", {"right": "M1711", "left": "M1712", "bilateral": "M170"}),
-    (re.compile(r"\bhips?\b", re.IGNORECASE), "M169", {"right": "M1611", "left": "M1612", "bilateral": "M160"}),
-    (re.compile(r"\bshoulders?\b", re.IGNORECASE), "M19019", {"right": "M19011", "left": "M19012"}),
-    (re.compile(r"\b(hands?|fingers?)\b", re.IGNORECASE), "M19049", {"right": "M19041", "left": "M19042"}),
-    (re.compile(r"\b(ankle|foot|feet)\b", re.IGNORECASE), "M19079", {"right": "M19071", "left": "M19072"}),
-)
-_ARTHRITIS = "M1990"
-
-
 def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Billable codes for a found code, with the rules applied. `texts` go from the heading outwards."""
     side = next((found for text in texts if (found := side_in(text))), None)
-    heading = " ".join(texts[:2])
+    heading = " ".join(texts[:3])
     rows = table.rows(key)
     if not rows:
         return []
     rules: list[str] = []
     row = rows[0]
-    for site, plain, by_side in _JOINTS:
-        if key == plain or (key == _ARTHRITIS and site.search(heading)):
-            return [(by_side.get(side or "", plain), ("osteoarthritis-site",))]
-    said = _said(row, heading, rules)
+    if (sited := at_site(key, heading, side)) is not None:
+        return [sited]
+    said = said_instead(row.code, texts[0], heading, rules)
     if said is not None and (instead := table.rows(said)) and instead[0].billable:
         row = instead[0]
     elif narrower := _narrower(table, row, frozenset(words(heading)), side):
@@ -64,40 +54,20 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
             return []
         row = chosen
         rules.append("specific-leaf")
-    if side:
-        sided = _sided(table, row, side)
-        if sided:
-            return [(code, (*rules, "laterality")) for code in sided]
-    return [(row.code, tuple(rules))]
+    codes = [row.code]
+    if side and (sided := _sided(table, row, side)):
+        codes, rules = sided, [*rules, "laterality"]
+    if _SUBSEQUENT.search(texts[0]):
+        codes, rules = _in_later_care(table, codes, rules)
+    return [(code, tuple(rules)) for code in codes]
 
 
-# A more exact code when the problem's own text says so: found code, words, code instead, rule.
-_SAID = tuple(
-    (key, re.compile(pattern, re.IGNORECASE), instead, name)
-    for key, pattern, instead, name in (
-        ("N200", r"\b(ureter(al|ic)?|ureterovesical|uvj)\b", "N201", "site-ureter"),
-        ("F17200", r"\bcigarettes?\b|\bpacks? (per|a) day\b|\bppd\b", "F17210", "product-cigarettes"),
-        ("I509", r"\b(chronic|longstanding)\b.*\b(mixed|combined)\b", "I5042", "heart-failure-kind"),
-        ("I509", r"\b(mixed|combined)\b", "I5040", "heart-failure-kind"),
-        ("I509", r"\bdiastolic heart failure\b|\bhfpef\b", "I5030", "heart-failure-kind"),
-        ("I509", r"\bsystolic heart failure\b|\bhfref\b", "I5020", "heart-failure-kind"),
-        ("C439", r"\b(back|chest|abdomen|flank|trunk)\b", "C4359", "site"),
-        ("C439", r"\b(scalp|neck)\b", "C434", "site"),
-        ("C439", r"\b(face|cheek|forehead|nose)\b", "C4330", "site"),
-        ("C439", r"\b(arm|forearm|shoulder|hand)\b", "C4360", "site"),
-        ("C439", r"\b(leg|thigh|calf|foot|ankle|hip)\b", "C4370", "site"),
-        ("J45909", r"\bacute (asthma )?exacerbation\b|\basthma exacerbation\b", "J45901", "exacerbation"),
-        ("J449", r"\b(acute|copd) exacerbation\b", "J441", "exacerbation"),
-    )
-)
-
-
-def _said(row: CodeRow, heading: str, rules: list[str]) -> str | None:
-    for key, pattern, instead, name in _SAID:
-        if row.code == key and pattern.search(heading):
-            rules.append(name)
-            return instead
-    return None
+def _in_later_care(table: CodeTable, codes: list[str], rules: list[str]) -> tuple[list[str], list[str]]:
+    """The same injuries with the seventh character of care after the active treatment."""
+    later = [f"{code[:-1]}D" if len(code) == _FULL and code[-1] == "A" else code for code in codes]
+    if later == codes or not all(rows and rows[0].billable for rows in map(table.rows, later)):
+        return codes, rules
+    return later, [*rules, "seventh-character"]
 
 
 @lru_cache(maxsize=65_536)
@@ -203,12 +173,25 @@ def _with_diabetes(present: set[str]) -> dict[str, tuple[str, str]]:
     return replaced
 
 
+# Beside the symptoms of the edit rules: what a coder leaves out though the two may stand together.
+_ALSO_EXPLAINED = {"R251": ("G20", "G250"), "R634": ("E05",), "R609": ("I50",), "R600": ("I50",)}
+_SIDE_DIGITS = {"1": "right", "2": "left"}
+
+
 def explained_symptoms(keys: Iterable[str]) -> set[str]:
-    """Symptoms among the keys that another of them explains."""
+    """Symptoms among the keys that another of them explains, on the same side where both have one."""
     present = list(keys)
     return {
         key
         for key in present
-        for prefix, causes in SYMPTOMS.items()
-        if key.startswith(prefix) and any(other.startswith(causes) for other in present)
+        for prefix, causes in (*SYMPTOMS.items(), *_ALSO_EXPLAINED.items())
+        if key.startswith(prefix) and any(other.startswith(causes) and _same_side(key, other) for other in present)
     }
+
+
+def _same_side(symptom: str, cause: str) -> bool:
+    """False for a joint's symptom and cause on different sides."""
+    if symptom[0] != "M" or cause[0] != "M":
+        return True
+    sides = _SIDE_DIGITS.get(symptom[-1]), _SIDE_DIGITS.get(cause[-1])
+    return None in sides or sides[0] == sides[1]
