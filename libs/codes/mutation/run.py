@@ -29,7 +29,7 @@ from revcycle_codes import engine
 from revcycle_codes.findings import RULES
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-FILES = ("test_codes_validity_rules.py", "test_codes_edit_rules.py", "test_codes_rule_edges.py")
+FILES = ("validity_rules", "edit_rules", "rule_edges", "rule_cases")
 GOAL = 0.85
 CHILD_SECONDS = 60
 PROGRESS_SECONDS = 0.5
@@ -196,7 +196,7 @@ def main() -> int:
     runner = Runner(chosen, options.workers)
     plain = ["-c", os.devnull, "--rootdir", str(TESTS), "--confcutdir", str(TESTS), "--assert=plain"]
     quiet = ["-p", "no:cacheprovider", "-p", "no:terminal", "-k", "not catalogue"]
-    pytest.main([*plain, *quiet, *(str(TESTS / name) for name in FILES)], plugins=[runner])
+    pytest.main([*plain, *quiet, *(str(TESTS / f"test_codes_{name}.py") for name in FILES)], plugins=[runner])
     if runner.broken or not runner.entered:
         sys.stderr.write(f"a test fails without any change: {runner.broken or 'none was collected'}\n")
         return 2

@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -26,6 +27,8 @@ from revcycle_codes.loaders.lists import EditorRow
 from revcycle_codes.loaders.mpfs import FeeRow
 from revcycle_codes.loaders.ncci import AddOnRow, MueRow, read_ptp
 from revcycle_codes.switches import CodeList, Switch, Switches, VisitCode
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 START, END = date(2026, 7, 1), date(2026, 10, 1)
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -133,6 +136,8 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> EditTables:
         fee("G0013", status="B", bilateral="2", assistant="1", team="2"),
         fee("G0014", global_days="000", bilateral="3"),
         fee("G0463"),
+        *(fee(f"G9{status}01", status=status) for status in "BINXCR"),
+        *(fee(f"G8{indicator}01", pctc=indicator) for indicator in "0123456789"),
     ]
     editor = [
         EditorRow("4", "A", "Newborn_Only", "D", "P0700"),
@@ -181,6 +186,7 @@ SWITCHES = Switches(
         VisitCode(code="T0004", family="office", level=5, new_patient=False, minutes=40),
         VisitCode(code="T0005", family="office", level=3, new_patient=True, minutes=30),
         VisitCode(code="T0006", family="emergency", level=3),
+        VisitCode(code="T0007", family="inpatient", level=3),
     ],
 )
 
