@@ -34,6 +34,25 @@ def test_a_claim_is_checked_and_every_finding_names_its_rule_and_release(tmp_pat
     assert "1 encounters, 1 with an error" in run("check", file, "--releases", tmp_path, status=1)
 
 
+def test_the_sites_settings_and_the_notes_elements_reach_the_rules(tmp_path: Path) -> None:
+    """A visit code of the site, the elements of its note, and a payer's switch: EM-01 and PX-15 speak."""
+    claims, site = tmp_path / "claims.jsonl", tmp_path / "site.json"
+    line = {"code": "J1010", "units": 1, "diagnosis_pointers": [1]}
+    visit = {"code": "T0003", "units": 1, "diagnosis_pointers": [1]}
+    told = {"evaluation": {"self_limited_problems": 1}, "payer_id": "P1", "lines": [line, visit]}
+    claims.write_text(json.dumps(CLAIM | told) + "\n")
+    settings = {
+        "switches": [{"name": "drug-codes-required", "value": "error", "payer_id": "P1"}],
+        "visits": [{"code": "T0003", "family": "office", "level": 4, "new_patient": False, "minutes": 30}],
+    }
+    site.write_text(json.dumps(settings))
+    told_lines = run("check", claims, "--json", "--site", site, "--releases", tmp_path, status=1).splitlines()
+    assert {"EM-01", "PX-15"} <= {json.loads(one)["rule"] for one in told_lines}
+    site.write_text('{"switches": [{"name": 5}]}')
+    refused = CliRunner().invoke(build_app(), ["codes", "check", str(claims), "--site", str(site)])
+    assert refused.exit_code == 2 and "$.switches[0].name" in refused.stderr
+
+
 def test_an_imported_index_adds_names_to_suggestions_and_they_are_scored(tmp_path: Path) -> None:
     index, notes, out, gold = (tmp_path / name for name in ("index.csv", "notes.jsonl", "out.jsonl", "gold.jsonl"))
     index.write_text(INDEX)

@@ -229,6 +229,7 @@ class _ClaimLine(Struct):
     charge_cents: int | None = None
     date_of_service: date | None = None
     place_of_service: str | None = None
+    rendering_provider_npi: str | None = None
     revenue_code: str | None = None
     national_drug_code: str | None = None
 
@@ -249,11 +250,21 @@ class _Claim(Struct):
     patient: _Patient = _Patient()
     rendering_provider: _Rendering | None = None
     billing_provider: _Rendering | None = None
+    condition_codes: tuple[str, ...] = ()
+    contractor: str | None = None
+    history: tuple[HistoryLine, ...] = ()
+    peer_measures: tuple[PeerMeasure, ...] = ()
+    drg: DrgFacts | None = None
+    evaluation: EvaluationFacts | None = None
+    note_diagnoses_uncertain: tuple[str, ...] = ()
+    note_sides: dict[str, str] = {}
 
 
 def facts_from_claim(record: Mapping[str, object]) -> EncounterFacts:
     """Facts of a claim as `revcycle.claims.ClaimSubmitted.v1` tells it; a line may carry its own date, place, revenue
-    and drug code, and `setting` says what `billing_side` leaves open. Raises FactsError naming the field.
+    and drug code, and `setting` says what `billing_side` leaves open. What only some rules look at (`history`,
+    `evaluation`, `drg`, `peer_measures`, …) has the names and shapes of EncounterFacts. Raises FactsError naming the
+    field.
     """
     try:
         claim = msgspec.convert(record, _Claim, strict=True)
@@ -275,6 +286,7 @@ def facts_from_claim(record: Mapping[str, object]) -> EncounterFacts:
                 date_of_service=one.date_of_service,
                 place_of_service=one.place_of_service,
                 charge_cents=one.charge_cents,
+                rendering_provider_npi=one.rendering_provider_npi,
                 revenue_code=one.revenue_code,
                 national_drug_code=one.national_drug_code,
             )
@@ -291,6 +303,14 @@ def facts_from_claim(record: Mapping[str, object]) -> EncounterFacts:
         payer_id=claim.payer_id,
         bill_type=claim.bill_type,
         present_on_admission=claim.present_on_admission,
+        condition_codes=claim.condition_codes,
+        contractor=claim.contractor,
+        history=claim.history,
+        peer_measures=claim.peer_measures,
+        drg=claim.drg,
+        evaluation=claim.evaluation,
+        note_diagnoses_uncertain=claim.note_diagnoses_uncertain,
+        note_sides=claim.note_sides,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 
+import msgspec
 from msgspec import Struct
 
 from revcycle_codes.model import CodesError
@@ -45,6 +46,12 @@ class VisitCode(Struct, frozen=True, kw_only=True):
     minutes: int | None = None
 
 
+class _Site(Struct, forbid_unknown_fields=True):
+    switches: list[Switch] = []
+    lists: list[CodeList] = []
+    visits: list[VisitCode] = []
+
+
 def _in_force(valid_from: date, valid_to: date | None, day: date) -> bool:
     return valid_from <= day and (valid_to is None or day < valid_to)
 
@@ -67,6 +74,17 @@ class Switches:
                 )
         self._lists = list(lists)
         self.visits = {one.code: one for one in visits}
+
+    @classmethod
+    def read(cls, content: bytes) -> "Switches":
+        """The settings of a site's file: a JSON object with `switches`, `lists` and `visits`, each a list of objects
+        with the fields of Switch, CodeList and VisitCode. Raises CodesError naming the field that is wrong.
+        """
+        try:
+            site = msgspec.json.decode(content, type=_Site)
+        except msgspec.DecodeError as error:
+            raise CodesError(f"site settings: {error}; expected switches, lists and visits") from None
+        return cls(site.switches, site.lists, site.visits)
 
     def value(self, name: str, day: date, payer_id: str | None = None) -> str:
         """The value in force: the payer's own, else the general one, else the default."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from revcycle_codes import CodeSets, Finding
     from revcycle_codes.edit_tables import EditTables
+    from revcycle_codes.switches import Switches
     from rich.console import Console
 
 _FINDINGS_SHOWN: Final = 200
@@ -222,11 +223,15 @@ def check(
         Path, typer.Argument(metavar="FILE.jsonl", help="Encounter files or claims, one JSON object a line.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a finding and line.")] = False,
+    site: Annotated[
+        Path | None, typer.Option(help="Settings of the site: a JSON object with switches, lists and visits.")
+    ] = None,
     releases: CacheOption = None,
 ) -> None:
     """Run the edit rules over encounter files or claims and show every finding.
 
-    A line with `lines` is a claim (the fields of ClaimSubmitted), any other an encounter file.
+    A line with `lines` is a claim (the fields of ClaimSubmitted; history, evaluation, drg and peer_measures feed the
+    rules that need them), any other an encounter file. Visit codes, code lists and payer switches are the site's.
 
     Exit status 0 when no finding blocks billing, 1 when one does, 2 when a line cannot be read.
     """
@@ -236,7 +241,7 @@ def check(
     counts: Counter[tuple[str, str]] = Counter()
     blocked = encounters = 0
     shown: list[tuple[str, Finding]] = []
-    for number, findings in _checked(file, code_sets, tables):
+    for number, findings in _checked(file, code_sets, tables, _switches(site)):
         encounters += 1
         blocked += any(one.severity == "error" for one in findings)
         for one in findings:
@@ -251,7 +256,19 @@ def check(
     raise typer.Exit(1 if blocked else 0)
 
 
-def _checked(file: Path, code_sets: CodeSets, tables: EditTables) -> Iterator[tuple[str, list[Finding]]]:
+def _switches(site: Path | None) -> Switches:
+    from revcycle_codes import CodesError
+    from revcycle_codes.switches import Switches
+
+    try:
+        return Switches.read(site.read_bytes()) if site else Switches()
+    except (CodesError, OSError) as error:
+        raise _fail(error) from None
+
+
+def _checked(
+    file: Path, code_sets: CodeSets, tables: EditTables, switches: Switches
+) -> Iterator[tuple[str, list[Finding]]]:
     import msgspec
     from revcycle_codes import FactsError, check_encounter, facts_from_record
     from rich.progress import track
@@ -262,7 +279,7 @@ def _checked(file: Path, code_sets: CodeSets, tables: EditTables) -> Iterator[tu
             facts = facts_from_record(msgspec.json.decode(line, type=dict[str, object]))
         except (FactsError, msgspec.DecodeError) as error:
             raise _fail(f"line {place}: {error}") from None
-        yield facts.encounter_number, check_encounter(facts, code_sets, tables)
+        yield facts.encounter_number, check_encounter(facts, code_sets, tables, switches)
 
 
 def _write_finding(number: str, finding: Finding) -> None:
