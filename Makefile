@@ -80,6 +80,14 @@ simulate: $(READY) ## Seeded simulation of the chassis: SEEDS=2000; a failing se
 sabotage: $(READY) ## Break one promise at a time in a copy of the code; every break must make its test fail
 	@$(BIN)/python tests/sabotage/run.py $(if $(ONLY),--only $(ONLY))
 
+.PHONY: oracles
+oracles: $(READY) ## What pyx12 and linuxforhealth-x12 say of our X12, each in an environment of its own (MUTATIONS=2000)
+	@$(BIN)/python libs/edi/tests/oracles/edi_witnesses.py $(if $(MUTATIONS),--mutations $(MUTATIONS)) $(if $(SEED),--seed $(SEED))
+
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz the X12, HL7 and MLLP readers, EXECUTIONS=2000000 each; a stopped run is taken up again (LIMIT=240, FRESH=1)
+	@$(BIN)/python libs/edi/fuzz/run.py readers $(if $(EXECUTIONS),--executions $(EXECUTIONS)) $(if $(LIMIT),--seconds $(LIMIT)) $(if $(filter 1,$(FRESH)),--fresh)
+
 .PHONY: lock
 lock: $(READY) ## Resolve the members' requirements again and write requirements.lock
 	@$(BIN)/python scripts/third_party_requirements.py > .venv/requirements.in

@@ -1,6 +1,6 @@
-"""Makes the shared samples of this folder importable under importlib mode."""
+"""Makes the shared samples and the witnesses of this folder importable under importlib mode."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "oracles")]

@@ -269,9 +269,9 @@ def _write_providers(out: TransactionWriter, claim: ClaimBase, pairs: Sequence[t
     for entity, provider in pairs:
         if provider is None or (entity == "82" and provider.npi and provider.npi == claim.billing_provider.npi):
             continue
-        write_provider(out, entity, provider)
+        write_provider(out, entity, provider, dental=isinstance(claim, DentalClaim))
     for entity, provider in claim.providers:
-        write_provider(out, entity, provider)
+        write_provider(out, entity, provider, dental=isinstance(claim, DentalClaim))
 
 
 def _causes(claim: ProfessionalClaim | DentalClaim) -> str:

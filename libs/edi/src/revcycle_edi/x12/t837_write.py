@@ -69,15 +69,17 @@ def write_person(
     )
 
 
-_TAXONOMY_ROLES = {"82": "PE", "71": "AT", "DN": "RF", "P3": "RF", "DD": "AS", "72": "OP", "ZZ": "OT"}
+# Where the guides have a PRV: the roles of the other providers have none. Referring and assisting ones: dental only.
+_TAXONOMY_ROLES = {"82": "PE", "71": "AT"}
+_DENTAL_ROLES = _TAXONOMY_ROLES | {"DN": "RF", "P3": "RF", "DD": "AS"}
 
 
-def write_provider(out: SegmentWriter, entity: str, provider: Provider) -> None:
-    """A provider loop."""
+def write_provider(out: SegmentWriter, entity: str, provider: Provider, *, dental: bool = False) -> None:
+    """A provider loop; the taxonomy goes only where the guide has a place for it."""
     entity = code(entity, "provider entity code", 3, required=True)
     write_person(out, entity, provider.entity_type, provider.last_name, provider, "XX", provider.npi)
-    if provider.taxonomy_code:
-        role = _TAXONOMY_ROLES.get(entity, "PE")
+    role = (_DENTAL_ROLES if dental else _TAXONOMY_ROLES).get(entity)
+    if provider.taxonomy_code and role:
         out.add("PRV", role, "PXC", code(provider.taxonomy_code, "taxonomy_code", 50))
     write_address(out, provider.address)
     write_references(out, provider.references)

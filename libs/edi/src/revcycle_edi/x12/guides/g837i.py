@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - one line of the table is one segment of the guide
 """005010X223A2, the institutional claim: what differs from the professional guide; levels above the claim are shared."""
 
-from revcycle_edi.x12.guides.g837p import ADJUDICATION, DRUG, HEAD, LEVELS, OTHER_PAYER, indent, provider
+from revcycle_edi.x12.guides.g837p import DRUG, HEAD, INSTITUTIONAL_ADJUDICATION, LEVELS, OTHER_PAYER, indent, provider
 
 
 def _list(codes: str, tail: str, count: int = 12) -> str:
@@ -22,7 +22,7 @@ CL1 R 1 AN1-1 ?AN1-1 AN1-2
 PWK S 10 AN2-2 =AA|BM|EL|EM|FT|FX - - ?=AC ?AN2-80 P5,6
 CN1 S 1 =01|02|03|04|05|06|09 ?R ?R ?AN1-50 ?R ?AN1-30
 AMT S 1 =F3 R
-REF S 20 =4N|9F|G1|F8|9A|9C|LX|D9|LU|EA|P4|G4 AN1-50
+REF S each =4N|9F|G1|F8|9A|9C|LX|D9|LU|EA|P4|G4 AN1-50
 K3 S 10 AN1-80
 NTE S 10 =ALG|DCP|DGN|DME|MED|NTR|ODT|RHB|RLH|RNH|SET|SFM|SPT|UPI AN1-80
 NTE S 1 =ADD AN1-80
@@ -53,11 +53,11 @@ HI S 1 (=APR|PR,AN1-30) ?(=APR|PR,AN1-30) ?(=APR|PR,AN1-30)
     + """
 HCP S 1 =00|01|02|03|04|05|06|07|08|09|10|11|12|13|14 R ?R ?AN1-50 ?R ?AN1-50 ?R ?AN1-48 ?AN2-2 ?AN1-48 ?=DA|UN ?R ?AN1-2 ?AN1-2 ?AN1-2
 """
-    + provider("2310A", "71", 1, "1").replace("=PE|RF|AS", "=AT")
+    + provider("2310A", "71", 1, "1", taxonomy="AT")
     + provider("2310B", "72", 1, "1")
     + provider("2310C", "ZZ", 1, "1")
     + provider("2310D", "82", 1, "1")
-    + provider("2310E", "77", 1, "2")
+    + provider("2310E", "77", 1, "2", place="R")
     + provider("2310F", "DN", 1, "1")
     + OTHER_PAYER
     + """
@@ -66,7 +66,7 @@ LOOP 2400 R 999
   SV2 R 1 AN1-48 ?(=ER|HC|HP|IV|WK,AN1-48,?AN2-2,?AN2-2,?AN2-2,?AN2-2,?AN1-80) R =DA|UN R - ?R
   PWK S 10 AN2-2 =AA|BM|EL|EM|FT|FX - - ?=AC ?AN2-80 P5,6
   DTP S 1 =472 DTP:D8|RD8
-  REF S 2 =6R|9B|9D AN1-50
+  REF S each =6R|9B|9D AN1-50
   AMT S 1 =GT R
   AMT S 1 =N8 R
   NTE S 1 =TPO AN1-80
@@ -81,7 +81,7 @@ LOOP 2400 R 999
         2,
     )
     + "\n"
-    + ADJUDICATION
+    + INSTITUTIONAL_ADJUDICATION
 )
 
 GUIDE = HEAD + LEVELS.format(claim8=indent(_CLAIM, 6), claim10=indent(_CLAIM, 8))

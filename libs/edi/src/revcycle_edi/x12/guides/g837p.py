@@ -1,13 +1,6 @@
 # ruff: noqa: E501 - one line of the table is one segment of the guide
 """005010X222A1, the professional claim, in the notation of the guide model."""
 
-PROVIDER_TAIL = """
-    PRV S 1 =PE|RF|AS =PXC AN1-50
-    N3 S 1 AN1-55 ?AN1-55
-    N4 S 1 AN2-30 ?AN2-2 ?AN3-15 ?AN2-3
-    REF S 20 =0B|1G|G2|LU AN1-50 - ?(=2U,AN1-50)
-"""
-
 HEAD = """
 ST R 1 =837 AN4-9 AN1-35
 BHT R 1 =0019 =00|18 AN1-50 D8 TM =31|CH|RP
@@ -125,34 +118,58 @@ DRUG = """
     REF S 1 =VY|XZ AN1-50
 """
 
-ADJUDICATION = f"""
+_ADJUDICATION = """
   LOOP 2430 S 15
-    SVD R 1 AN2-80 R ?(=ER|HC|HP|IV|WK|AD,AN1-48,?AN2-2,?AN2-2,?AN2-2,?AN2-2,?AN1-80) ?AN1-48 R ?N1-6
-    {CAS}
+    SVD R 1 AN2-80 R {procedure}(=ER|HC|HP|IV|WK|AD,AN1-48,?AN2-2,?AN2-2,?AN2-2,?AN2-2,?AN1-80) {revenue} R ?N1-6
+    {cas}
     DTP S 1 =573 DTP:D8
     AMT S 1 =EAF R
 """
 
+ADJUDICATION = _ADJUDICATION.format(procedure="", revenue="-", cas=CAS)
+INSTITUTIONAL_ADJUDICATION = _ADJUDICATION.format(procedure="?", revenue="?AN1-48", cas=CAS)
+
 SERVICE_DATES = "DTP S 1 =472 DTP:D8|RD8"
 
 
-def provider(loop: str, codes: str, maximum: int, person: str = "1|2", required: str = "S") -> str:
-    """A provider loop of level 2310 or 2420."""
-    name = f"  NM1 R 1 ={codes} ={person} ?AN1-60 ?AN1-35 ?AN1-25 - ?AN1-10 ?=XX ?AN2-80 P8,9"
-    contact = "    PER S 1 =IC ?AN1-60 =TE AN1-256 ?=EX ?AN1-256 P5,6\n"
-    tail = PROVIDER_TAIL.replace("\n    ", "\n  ") + contact.replace("    PER", "  PER")
-    return f"LOOP {loop} {required} {maximum}\n{name}{tail}"
+def provider(
+    loop: str,
+    codes: str,
+    maximum: int,
+    person: str = "1|2",
+    *,
+    place: str = "",
+    taxonomy: str = "",
+    name: str = "AN1-60",
+) -> str:
+    """A provider loop of level 2310 or 2420.
+
+    place is the usage of its address and taxonomy the role in its PRV, both empty where the guide has none.
+    """
+    lines = [
+        f"LOOP {loop} S {maximum}",
+        f"  NM1 R 1 ={codes} ={person} {name} ?AN1-35 ?AN1-25 - ?AN1-10 ?=XX ?AN2-80 P8,9",
+    ]
+    if taxonomy:
+        lines.append(f"  PRV S 1 ={taxonomy} =PXC AN1-50")
+    if place:
+        lines += [f"  N3 {place} 1 AN1-55 ?AN1-55", f"  N4 {place} 1 AN2-30 ?AN2-2 ?AN3-15 ?AN2-3"]
+    lines += [
+        "  REF S 20 =0B|1G|G2|LU AN1-50 - ?(=2U,AN1-50)",
+        "  PER S 1 =IC ?AN1-60 =TE AN1-256 ?=EX ?AN1-256 P5,6",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 CLAIM = (
     """
 CLM R 1 AN1-38 R - - (AN1-2,=B,=1|2|3|4|5|6|7|8|9) =N|Y =A|B|C =N|W|Y =I|Y ?=P ?(=AA|EM|OA,?=AA|EM|OA,-,?AN2-2,?AN2-3) ?=02|03|05|09 - - - - - - - ?=1|2|3|4|5|6|7|8|9|10|11|15
-DTP S 20 =431|454|304|453|439|484|455|471|360|361|297|296|435|096|090|091|444|050 DTP:D8
+DTP S each =431|454|304|453|439|484|455|471|360|361|297|296|435|096|090|091|444|050 DTP:D8
 DTP S 1 =314 DTP:D8|RD8
 PWK S 10 =03|04|05|06|07|08|09|10|11|13|15|21|A3|A4|AM|AS|B2|B3|B4|BR|BS|BT|CB|CK|CT|D2|DA|DB|DG|DJ|DS|EB|HC|HR|I5|IR|LA|M1|MT|NN|OB|OC|OD|OE|OX|OZ|P4|P5|PE|PN|PO|PQ|PY|PZ|RB|RR|RT|RX|SG|V5|XP =AA|BM|EL|EM|FT|FX - - ?=AC ?AN2-80 P5,6
 CN1 S 1 =01|02|03|04|05|06|09 ?R ?R ?AN1-50 ?R ?AN1-30
 AMT S 1 =F5 R
-REF S 20 =4N|F5|EW|9F|G1|F8|X4|9A|9C|LX|D9|EA|P4|1J AN1-50
+REF S each =4N|F5|EW|9F|G1|F8|X4|9A|9C|LX|D9|EA|P4|1J AN1-50
 K3 S 10 AN1-80
 NTE S 1 =ADD|CER|DCP|DGN|TPO AN1-80
 CR1 S 1 ?=LB ?R - =A|B|C|D|E =DH R - - ?AN1-80 ?AN1-80 P1,2
@@ -168,11 +185,11 @@ HI S 2 (=BG,AN1-30)"""
 HCP S 1 =00|01|02|03|04|05|06|07|08|09|10|11|12|13|14 R ?R ?AN1-50 ?R ?AN1-50 ?R - - - - - ?AN1-2 ?AN1-2 ?AN1-2
 """
     + provider("2310A", "DN|P3", 2, "1")
-    + provider("2310B", "82", 1)
-    + provider("2310C", "77", 1, "2")
+    + provider("2310B", "82", 1, taxonomy="PE")
+    + provider("2310C", "77", 1, "2", place="R")
     + provider("2310D", "DQ", 1, "1")
-    + provider("2310E", "PW", 1, "2")
-    + provider("2310F", "45", 1, "2")
+    + provider("2310E", "PW", 1, "2", place="R", name="?AN1-60")
+    + provider("2310F", "45", 1, "2", place="R", name="?AN1-60")
     + OTHER_PAYER
     + """
 LOOP 2400 R 50
@@ -186,12 +203,14 @@ LOOP 2400 R 50
   CRC S 1 =70 =N|Y =65
   CRC S 1 =09 =N|Y =38|ZV ?=38|ZV
   DTP R 1 =472 DTP:D8|RD8
-  DTP S 10 =471|607|463|461|304|738|739|011|455|454 DTP:D8
+  DTP S each =471|607|463|461|304|738|739|011|455|454 DTP:D8
   QTY S 1 =PT R
   QTY S 1 =FL R
   MEA S 5 =OG|TR =HT|R1|R2|R3|R4 R
   CN1 S 1 =01|02|03|04|05|06|09 ?R ?R ?AN1-50 ?R ?AN1-30
-  REF S 14 =9B|9D|G1|6R|EW|X4|F4|BT|9F AN1-50 - ?(=2U,AN1-50)
+  REF S each =9B|9D|6R|EW|X4|F4|BT AN1-50
+  REF S 5 =G1 AN1-50 - ?(=2U,AN1-50)
+  REF S 5 =9F AN1-50 - ?(=2U,AN1-50)
   AMT S 1 =T R
   AMT S 1 =F4 R
   K3 S 10 AN1-80
@@ -204,14 +223,14 @@ LOOP 2400 R 50
     + "".join(
         "  " + line + "\n"
         for text in (
-            provider("2420A", "82", 1),
+            provider("2420A", "82", 1, taxonomy="PE"),
             provider("2420B", "QB", 1),
-            provider("2420C", "77", 1, "2"),
+            provider("2420C", "77", 1, "2", place="R"),
             provider("2420D", "DQ", 1, "1"),
-            provider("2420E", "DK", 1, "1"),
+            provider("2420E", "DK", 1, "1", place="S"),
             provider("2420F", "DN|P3", 2, "1"),
-            provider("2420G", "PW", 1, "2"),
-            provider("2420H", "45", 1, "2"),
+            provider("2420G", "PW", 1, "2", place="R", name="?AN1-60"),
+            provider("2420H", "45", 1, "2", place="R", name="?AN1-60"),
         )
         for line in text.splitlines()
         if line.strip()

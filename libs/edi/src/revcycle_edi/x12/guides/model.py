@@ -14,6 +14,7 @@ segment of a loop starts it. Neighbours with the same segment id may come in any
 """
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -205,13 +206,24 @@ def _segment(text: str, loop: str, number: int) -> SegmentUse:
     )
 
 
+def _each_line(text: str) -> Iterator[str]:
+    """The lines of a guide without comments, those with the maximum `each` once per code."""
+    for line in text.splitlines():
+        body = line.split("#")[0].rstrip()
+        each = re.fullmatch(r"(\s*\S+ [RS]) each =(\S+)(.*)", body)
+        if each is None:
+            yield body
+            continue
+        for code in each[2].split("|"):
+            yield f"{each[1]} 1 ={code}{each[3]}"
+
+
 def compile_guide(transaction_type: str, version: str, functional_id: str, text: str) -> Guide:
     """Compile the notation. ValueError names a line that cannot be read."""
     root = Loop("", True, 1, [], [])
     stack: list[tuple[int, Loop]] = [(-1, root)]
     ids: set[str] = set()
-    for number, line in enumerate(text.splitlines()):
-        body = line.split("#")[0].rstrip()
+    for number, body in enumerate(_each_line(text)):
         if not body.strip():
             continue
         indent = len(body) - len(body.lstrip())
