@@ -174,6 +174,50 @@ DEFECTS: list[tuple[str, str, str, str, str, str]] = [
     ("275", "REF*EJ*TEST-1~", "", "999.segment.3", "999", "IK304:3"),
     ("277RFAI", "STC*R4:11506-3::LOI", "STC*R4:11506-3::XXX", "999.element.7", "999", "IK403:7"),
     ("277RFAI", "TRN*1*PAYERTRACE1~", "", "999.segment.7", "999", "IK304:7"),
+    # What front-end edits refuse beyond that
+    ("837P", "*260601*1230*^", "*261301*1230*^", "ta1.isa", "ta1", "014"),
+    ("837P", "*260601*1230*^", "*260601*2530*^", "ta1.isa", "ta1", "015"),
+    ("837P", "*20260601*123005*", "*20261301*123005*", "999.gs.date", "999", "AK905:6"),
+    ("837P", "HL*2*1*22*0", "HL*2*1*22*1", "999.hl.child", "999", "IK403:7"),
+    ("837P", "HL*3*1*22*1", "HL*3*1*22*0", "999.hl.child", "999", "IK403:7"),
+    ("837P", "UN*1***1~", "UN*1~", "999.element.1", "999", "IK403:1"),
+    ("837P", "***11:B:1*Y", "***1:B:1*Y", "999.element.4", "999", "IK403:4"),
+    ("837P", "REF*6R*1~", "REF*6R*1~REF*6R*9~", "999.segment.5", "999", "IK304:5"),
+    ("837P", "NM1*82*1*SAMPLE*DOC", "NM1*82*1**DOC", "999.element.1", "999", "IK403:1"),
+    ("837P", "N3*1 TEST STREET", "N3*POB 12", "837.billing.pobox", "277ca", "A7:503:85"),
+    ("837P", "N3*1 TEST STREET", "N3*1 TEST STREET*PO BOX12", "837.billing.pobox", "277ca", "A7:503:85"),
+    ("837P", "N4*TESTVILLE*TX*", "N4*TESTVILLE*ZZ*", "837.state", "277ca", "A7:501"),
+    ("837P", "DMG*D8*19800102", "DMG*D8*20260601", "837.birth.service", "277ca", "A8:158:QC"),
+    ("837P", "UN*1***1~", "UN*1*98**1~", "837.pos", "277ca", "A7:249"),
+    ("837P", "SV1*HC:G0463*150*", "SV1*HC:G0463*-150*", "837.charge.negative", "277ca", "A7:178"),
+    ("837P", "DTP*573*D8*20260520", "DTP*573*D8*20270520", "837.date.future", "277ca", "A7:510"),
+    ("837P", "CAS*CO*45*50", "CAS*CO*45*25**45*25", "837.cas.repeated", "277ca", "A7:521"),
+    ("837P", "SBR*S*18", "SBR*P*18", "837.sbr01.duplicate", "277ca", "A7:732"),
+    ("837I", "***13:A:1**A", "***11:A:1**A", "837I.admission.date", "277ca", "A6:189"),
+    ("837I", "***13:A:1**A", "***11:A:1**A", "837I.admitting", "277ca", "A6:232"),
+    ("837I", "CL1*1*1*01", "CL1*8*1*01", "837I.admission.type", "277ca", "A7:231"),
+    ("837I", "CL1*1*1*01", "CL1*1*Z*01", "837I.admission.source", "277ca", "A7:229"),
+    ("837I", "CL1*1*1*01", "CL1*1*1*99", "837I.patient.status", "277ca", "A7:234"),
+    ("837I", "CL1*1*1*01", "CL1*1*1*30", "837I.status.original", "277ca", "A8:234"),
+    ("837I", "***13:A:1**A*Y*Y~", "***13:A:2**A*Y*Y~DTP*096*TM*1200~", "837I.interim.discharge", "277ca", "A8:233"),
+    ("837I", "HI*BH:11:D8:20260501", "HI*BH:11:D8:20260501*BH:11:D8:20260501", "837I.hi.duplicate", "277ca", "A7:461"),
+    ("837I", "HI*BE:80:::1", "HI*BE:80:::1*BE:80:::2", "837I.hi.duplicate", "277ca", "A7:463"),
+    ("835", "LQ*HE*N130", "LQ*HE*ZZZZ", "835.rarc", "internal", ""),
+    ("835", "MOA***MA01", "MOA***9", "835.rarc", "internal", ""),
+    ("835", "CLP*TEST-1*1*200", "CLP*TEST-1*4*200", "835.denied.paid", "internal", ""),
+    ("835", "CAS*CO*45*10~CAS*PR*1*10", "CAS*CO*45*5**45*5~CAS*PR*1*10", "835.cas.repeated", "internal", ""),
+    ("835", "*WO:PAYER0009*14", "*W9:PAYER0009*14", "999.element.7", "999", "IK403:7"),
+    ("270", "DMG*D8*19800102*F", "DMG*D8*20280102*F", "x12.birth.future", "internal", ""),
+    ("270", "HL*3*2*22*0", "HL*3*1*22*0", "999.hl.parent", "999", "IK403:7"),
+    ("271", "*23*500.25", "*99*500.25", "999.element.7", "999", "IK403:7"),
+    ("271", "*****.2", "*****20", "271.percent", "internal", ""),
+    ("271", "LS*2120", "LS*2130", "999.element.7", "999", "IK403:7"),
+    ("276", "DTP*472*D8*2026", "DTP*472*D8*2036", "x12.date.future", "internal", ""),
+    ("277", "STC*F1:65*20260610**", "STC*F1:9999*20260610**", "x12.stc.status", "internal", ""),
+    ("277CA", "AMT*YU*", "AMT*YU*1", "277ca.amounts", "internal", ""),
+    ("999", "AK9*P*2*2*1", "AK9*P*3*2*1", "999.totals", "internal", ""),
+    ("278", "~HI*", "~HI*ZZ", "999.segment.2", "999", "IK304:2"),
+    ("275", "LX*1", "LX*2", "999.lx", "999", "IK403:7"),
 ]
 
 
@@ -194,5 +238,5 @@ def test_every_planted_defect_is_found_with_rule_level_and_code(defect: tuple[st
 
 
 def test_the_bench_is_large_and_spans_every_guide() -> None:
-    assert len(DEFECTS) >= 130
+    assert len(DEFECTS) >= 180
     assert {d[0] for d in DEFECTS} == set(BASES)

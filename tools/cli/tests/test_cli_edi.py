@@ -194,3 +194,29 @@ def test_every_verb_explains_itself() -> None:
     for verb in [[name] for name in verbs] + [["hl7", "check"], ["hl7", "explain"]]:
         said = run(*verb, "--help")
         assert said.exit_code == 0 and len(said.stdout.splitlines()) > 5
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_looked_at(write: Write) -> None:
+    folder = write("in/a.837", BASES["837P"]()).parent
+    write("in/b.837", BASES["837P"]()[:300])
+    write("in/c.835", BASES["835"]())
+    told = run("roundtrip", folder)
+    assert told.exit_code == 2
+    assert [line.rpartition(" ")[2] for line in told.stdout.splitlines()] == ["lossless", "lossless"]
+    assert "b.837: x12.truncated" in told.stderr
+
+
+def test_an_empty_file_and_a_folder_without_interchanges_cannot_be_read(write: Write) -> None:
+    empty = write("in/empty.837", b"")
+    for verb in ("check", "explain", "balance", "roundtrip"):
+        assert run(verb, empty).exit_code == 2, verb
+    (finding,) = [json.loads(line) for line in run("check", "--json", empty).stdout.splitlines()]
+    assert (finding["rule"], finding["answer"], finding["answer_codes"]) == ("x12.empty", "ta1", ["022"])
+    assert run("check", empty.parent).exit_code == 2
+    assert run("split", "-o", empty.parent / "out", write("a.835", BASES["835"]())).exit_code == 2
+
+
+def test_control_characters_of_a_file_never_reach_the_terminal(write: Write) -> None:
+    steering = write("a.837", BASES["837P"]().replace(b"CLM*TEST-1*", b"Z\x1b[2J*1~CLM*TEST-1*"))
+    assert "\x1b" not in run("check", *TODAY, steering).stdout
+    assert "\x1b" not in run("explain", steering).stdout

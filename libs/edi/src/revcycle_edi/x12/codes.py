@@ -68,3 +68,21 @@ FACILITY_TYPES = frozenset(
     f"{n:02d}" for n in (*range(1, 28), *range(31, 35), 41, 42, *range(49, 63), 65, 66, 71, 72, 81, 99)
 )
 """Place of service codes (CMS)."""
+
+_STATES = (
+    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
+    "PA RI SC SD TN TX UT VT VA WA WV WI WY AS FM GU MH MP PR PW VI AA AE AP AB BC MB NB NL NS NT NU ON PE QC SK YT"
+)
+STATES = frozenset(_STATES.split())
+"""States, territories, military posts and Canadian provinces (N402 in the United States and Canada)."""
+
+PATIENT_STATUSES = frozenset(
+    f"{n:02d}" for n in (*range(1, 10), 20, 21, 30, *range(40, 44), 50, 51, *range(61, 67), 69, 70, *range(81, 96))
+)
+"""Patient discharge statuses of institutional claims (CL103)."""
+
+ADMISSION_TYPES = frozenset("123459")
+"""Priorities of admission (CL101)."""
+
+ADMISSION_SOURCES = frozenset("12456789DEFG")
+"""Points of origin (CL102), newborn codes included."""

@@ -38,7 +38,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     claim_id: str = ""
 
 
-READER_RULES = frozenset(("x12.isa", "x12.delimiters", "x12.truncated", "x12.limit"))
+READER_RULES = frozenset(("x12.empty", "x12.isa", "x12.delimiters", "x12.truncated", "x12.limit"))
 """Rules of findings that end the reading: nothing behind their place was looked at."""
 
 

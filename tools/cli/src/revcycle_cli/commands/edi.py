@@ -67,12 +67,50 @@ def _expand(paths: Iterable[Path], starts: tuple[bytes, ...]) -> Iterator[Path]:
         if str(path) == _STDIN or path.is_file():
             yield path
         elif path.is_dir():
-            for found in sorted(p for p in path.rglob("*") if p.is_file()):
-                with found.open("rb") as stream:
-                    if stream.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(starts):
-                        yield found
+            found = [file for file in sorted(path.rglob("*")) if file.is_file() and _begins(file, starts)]
+            if not found:
+                raise _refuse(f"{path}: no file below it begins with {starts[0].decode()}")
+            yield from found
         else:
             raise _refuse(f"{path}: no such file; name a file, a folder or `-`")
+
+
+def _begins(path: Path, starts: tuple[bytes, ...]) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(starts)
+    except OSError:
+        return True  # Reading it says why it cannot be read.
+
+
+def _each(paths: Iterable[Path], work: Callable[[Path], int]) -> None:
+    """Do the work for every X12 file; it gives the exit status: 1 when not all is well, 2 when it cannot be read.
+
+    A file that cannot be read is named and does not keep the others from being looked at.
+    """
+    from revcycle_edi.x12 import X12Error
+
+    status = 0
+    for path in _expand(paths, (b"ISA",)):
+        try:
+            status = max(status, work(path))
+        except (X12Error, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            sys.stderr.write(f"revcycle edi: {path}: {reason}\n")
+            status = _UNREADABLE
+    if status:
+        raise typer.Exit(status)
+
+
+def _not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks. X12Error when there is nothing in them: an interchange was expected."""
+    from revcycle_edi.x12 import X12Error
+
+    first = next(chunks, b"")
+    if not first:
+        raise X12Error("x12.empty", "there is nothing in it", expected="an interchange that starts with ISA")
+    yield first
+    yield from chunks
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -117,10 +155,15 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
 
     table = Table(*columns, show_edge=False, pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, map(_plain, row)))
     # Piped output has no width of its own: wide enough that a row stays one line.
     console = Console() if sys.stdout.isatty() else Console(width=240)
     console.print(table)
+
+
+def _plain(text: str) -> str:
+    """Text of a stranger for a terminal: what would steer it is shown as a dot."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "\u00b7" for char in text)
 
 
 # X12 -----------------------------------------------------------------------------------------------------------------
@@ -141,19 +184,15 @@ def check(
     from revcycle_edi.x12.findings import READER_RULES
 
     context = ValidationContext(today=today.date() if today else _today())
-    status = 0
-    for path in _expand(files, (b"ISA",)):
-        try:
-            findings = validate(_chunks(path), context=context)
-        except OSError as error:
-            raise _refuse(f"{path}: {error.strerror}") from None
+
+    def one(path: Path) -> int:
+        findings = validate(_not_empty(_chunks(path)), context=context)
         _show_findings(path, findings, as_json=as_json)
         if any(finding.rule in READER_RULES and finding.answer == "ta1" for finding in findings):
-            status = _UNREADABLE
-        elif status == 0 and any(finding.severity == "error" for finding in findings):
-            status = 1
-    if status:
-        raise typer.Exit(status)
+            return _UNREADABLE
+        return int(any(finding.severity == "error" for finding in findings))
+
+    _each(files, one)
 
 
 def _today() -> date:
@@ -202,37 +241,33 @@ def explain(
     ] = False,
 ) -> None:
     """Print X12 files as an indented account, one line a segment; personal values are masked unless asked for."""
-    from revcycle_edi.x12 import X12Error
     from revcycle_edi.x12.explain import explain as account
 
-    for path in _expand(files, (b"ISA",)):
-        try:
-            for line in account(_chunks(path), mask=not show_personal):
-                print(line)
-        except X12Error as error:
-            raise _refuse(f"{path}: {error}") from None
+    def one(path: Path) -> int:
+        for line in account(_not_empty(_chunks(path)), mask=not show_personal):
+            print(_plain(line))
+        return 0
+
+    _each(files, one)
 
 
 def balance(files: Files, as_json: AsJson = False) -> None:
     """Show every money equation of 835 and 837 files with both sides. Exit 1 when one does not hold."""
-    from revcycle_edi.x12 import X12Error, unbalanced
+    from revcycle_edi.x12 import unbalanced
 
-    failed = False
-    for path in _expand(files, (b"ISA",)):
-        try:
-            equations = list(_equations(path))
-        except X12Error as error:
-            raise _refuse(f"{path}: {error}") from None
-        failed = failed or bool(unbalanced(equations))
+    def one(path: Path) -> int:
+        equations = list(_equations(path))
+        broken = len(unbalanced(equations))
         if as_json:
             for item in equations:
                 print(json.dumps({"file": str(path)} | _equation_fields(item)))
-            continue
-        print(f"{path}: {len(equations)} equations, {len(unbalanced(equations))} do not hold")
-        columns = ("level", "id", "equation", "left", "right", "difference")
-        _table(columns, ((e.level, e.id, e.equation, *map(_dollars, _sides(e))) for e in equations))
-    if failed:
-        raise typer.Exit(1)
+        else:
+            print(f"{path}: {len(equations)} equations, {broken} do not hold")
+            columns = ("level", "id", "equation", "left", "right", "difference")
+            _table(columns, ((e.level, e.id, e.equation, *map(_dollars, _sides(e))) for e in equations))
+        return int(bool(broken))
+
+    _each(files, one)
 
 
 def _sides(equation: BalanceEquation) -> tuple[int, int, int]:
@@ -270,8 +305,8 @@ def _equations(path: Path) -> Iterator[BalanceEquation]:
     # A file is read once to learn what it holds and once per kind; standard input can be read only once.
     held = _read(path) if str(path) == _STDIN else None
 
-    def source() -> bytes | Iterator[bytes]:
-        return _chunks(path) if held is None else held
+    def source() -> Iterator[bytes]:
+        return _not_empty(_chunks(path) if held is None else iter((held,)))
 
     versions = {group.version for interchange in inspect_interchanges(source()) for group in interchange.groups}
     if any("X221" in version for version in versions):
@@ -285,18 +320,13 @@ def _equations(path: Path) -> Iterator[BalanceEquation]:
 
 def roundtrip(files: Files) -> None:
     """Read files and write them back: prints `lossless`, or the first byte that differs. Exit 1 when one differs."""
-    from revcycle_edi.x12 import X12Error
 
-    failed = False
-    for path in _expand(files, (b"ISA",)):
-        try:
-            at = _first_difference(path)
-        except X12Error as error:
-            raise _refuse(f"{path}: {error}") from None
-        failed = failed or at is not None
+    def one(path: Path) -> int:
+        at = _first_difference(path)
         print(f"{path}: lossless" if at is None else f"{path}: differs from byte {at}")
-    if failed:
-        raise typer.Exit(1)
+        return int(at is not None)
+
+    _each(files, one)
 
 
 def _first_difference(path: Path) -> int | None:
@@ -306,7 +336,7 @@ def _first_difference(path: Path) -> int | None:
     ahead, at = bytearray(), 0
 
     def watched() -> Iterator[bytes]:
-        for chunk in _chunks(path):
+        for chunk in _not_empty(_chunks(path)):
             ahead.extend(chunk)
             yield chunk
 
@@ -395,13 +425,15 @@ def split(
     from revcycle_edi.x12 import X12Error
     from revcycle_edi.x12.split import split_837
 
-    output.mkdir(parents=True, exist_ok=True)
     count = 0
     try:
         for count, (_, data) in enumerate(split_837(_read(file), first_control_number=control_number), 1):
+            output.mkdir(parents=True, exist_ok=True)
             (output / f"{count:06d}.837").write_bytes(data)
     except X12Error as error:
         raise _refuse(f"{file}: {error}") from None
+    if not count:
+        raise _refuse(f"{file}: no claims (837) to split")
     print(f"{count} claims written to {output}")
 
 
@@ -412,9 +444,16 @@ def merge(
 ) -> None:
     """Put the claims of several 837 files into one interchange."""
     from revcycle_edi.x12 import X12Error
-    from revcycle_edi.x12.split import merge_837
+    from revcycle_edi.x12.split import merge_837, split_837
 
-    sources = [_read(path) for path in _expand(files, (b"ISA",))]
+    paths = list(_expand(files, (b"ISA",)))
+    sources = [_read(path) for path in paths]
+    for path, source in zip(paths, sources, strict=True):
+        try:
+            for _ in split_837(source, first_control_number=1):
+                pass
+        except X12Error as error:
+            raise _refuse(f"{path}: {error}") from None
     try:
         data = merge_837(sources, control_number=control_number)
     except X12Error as error:
@@ -466,7 +505,7 @@ def hl7_check(files: Files, as_json: AsJson = False) -> None:
     from revcycle_edi.hl7 import HL7Error, check_message, parse_message
 
     failed = False
-    for path in _expand(files, (b"MSH",)):
+    for path in _expand(files, (b"MSH", b"\x0bMSH")):
         try:
             message = parse_message(_read(path))
         except HL7Error as error:

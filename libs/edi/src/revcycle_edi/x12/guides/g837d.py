@@ -5,7 +5,7 @@ from revcycle_edi.x12.guides.g837p import ADJUDICATION, HEAD, LEVELS, OTHER_PAYE
 
 _CLAIM = (
     """
-CLM R 1 AN1-38 R - - (AN1-2,=B,=1|6|7|8) =N|Y =A|C|P|B =N|W|Y =I|Y - ?(=AA|EM|OA,?=AA|EM|OA,?=AA|EM|OA,?AN2-2,?AN2-3) ?=01|02|03|05 - - - - - - ?=PB ?=1|2|3|4|5|6|7|8|9|10|11|15
+CLM R 1 AN1-38 R - - (AN2-2,=B,=1|6|7|8) =N|Y =A|C|P|B =N|W|Y =I|Y - ?(=AA|EM|OA,?=AA|EM|OA,?=AA|EM|OA,?AN2-2,?AN2-3) ?=01|02|03|05 - - - - - - ?=PB ?=1|2|3|4|5|6|7|8|9|10|11|15
 DTP S 1 =439 DTP:D8
 DTP S 1 =452 DTP:D8
 DTP S 1 =472 DTP:D8|RD8

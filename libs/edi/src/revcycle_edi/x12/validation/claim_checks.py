@@ -1,10 +1,13 @@
 """The 837 rules that can be judged only when the whole claim has been seen: money, situations, code sets by date."""
 
 from datetime import date
+from operator import itemgetter
 
 from revcycle_edi.x12.validation.claim_state import ClaimState
 from revcycle_edi.x12.validation.context import Collector, Place
 
+_INPATIENT = frozenset(("11", "18", "21"))
+"""Facility types whose claims are inpatient: hospital, swing beds, skilled nursing."""
 _ICD10_FROM = date(2015, 10, 1)
 _ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
 _ICD9_LISTS = frozenset(("BK", "BF", "BJ", "PR", "BN"))
@@ -21,6 +24,8 @@ class ClaimChecks:
         """Run every check on a claim."""
         self._claim_money(claim)
         self._claim_situations(claim)
+        if self._kind == "I":
+            self._institutional(claim)
         self._claim_codes(claim)
 
     def _reject(self, rule: str, message: str, code: str, expected: str, *, element: str = "", at: Place) -> None:
@@ -92,6 +97,15 @@ class ClaimChecks:
                 expected="DTP*435",
                 at=at,
             )
+        first = min(claim.service_dates, default=None, key=itemgetter(0))
+        if first is not None and claim.born is not None and first[0] < claim.born:
+            self._reject(
+                "837.birth.service",
+                "the patient was born after the service",
+                "A8:158:QC",
+                "a date of service from the date of birth on",
+                at=first[1],
+            )
         if claim.statement is not None:
             for served, place in claim.service_dates:
                 if not claim.statement[0] <= served <= claim.statement[1]:
@@ -102,6 +116,27 @@ class ClaimChecks:
                         "dates within DTP*434",
                         at=place,
                     )
+
+    def _institutional(self, claim: ClaimState) -> None:
+        at = claim.place
+        if claim.frequency == "1" and claim.patient_status == "30":
+            self._reject(
+                "837I.status.original",
+                "a claim from admission to discharge says that the patient stays",
+                "A8:234",
+                "frequency 2 or 3, or the status at discharge",
+                at=at,
+            )
+        if claim.frequency in ("2", "3") and claim.discharge:
+            self._reject(
+                "837I.interim.discharge", "an interim claim has a discharge hour", "A8:233", "no DTP*096", at=at
+            )
+        if claim.facility not in _INPATIENT:
+            return
+        if not claim.admission:
+            self._reject("837I.admission.date", "an inpatient claim has no admission date", "A6:189", "DTP*435", at=at)
+        if all(qualifier not in ("ABJ", "BJ") for qualifier, _, _ in claim.hi):
+            self._reject("837I.admitting", "an inpatient claim has no admitting diagnosis", "A6:232", "HI*ABJ", at=at)
 
     def _claim_codes(self, claim: ClaimState) -> None:
         if self._out.context.code_check is None and all(hi[0] not in _ICD9_LISTS for hi in claim.hi):

@@ -64,6 +64,12 @@ _judged_procedure = lru_cache(maxsize=4096)(_read_procedure)
 _judged_pointers = lru_cache(maxsize=1024)(_read_pointers)
 
 
+def has_repeated_reason(e: list[str]) -> bool:
+    """Whether a CAS names a reason twice; it holds up to six, each with an amount and a quantity."""
+    reasons = [reason for reason in e[2:20:3] if reason]
+    return len(set(reasons)) != len(reasons)
+
+
 class OtherPayerState:
     """Another payer of the claim (2320) and what it decided."""
 
@@ -83,8 +89,10 @@ class ClaimState:
     __slots__ = (
         "accident",
         "admission",
+        "born",
         "charge",
         "diagnoses",
+        "discharge",
         "e",
         "f8",
         "facility",
@@ -94,10 +102,13 @@ class ClaimState:
         "line_charges",
         "line_numbers",
         "lines",
+        "listed",
         "others",
+        "patient_status",
         "place",
         "pointers",
         "procedures",
+        "ranks",
         "rendering",
         "responsibility",
         "service_dates",
@@ -125,3 +136,8 @@ class ClaimState:
         self.statement: tuple[date, date] | None = None
         self.rendering = ""
         self.responsibility = "P"
+        self.ranks: set[str] = set()
+        self.listed: set[tuple[str, str]] = set()
+        self.born: date | None = None
+        self.discharge = False
+        self.patient_status = ""

@@ -1,11 +1,14 @@
 """Balancing and situational rules of the 835, checked while the segments pass (005010X221A1 1.10.2)."""
 
+import re
 from collections.abc import Callable
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CARCS
-from revcycle_edi.x12.validation.claim_state import cents
+from revcycle_edi.x12.validation.claim_state import cents, has_repeated_reason
 from revcycle_edi.x12.validation.context import Collector, Place
+
+_REMARK = re.compile(r"(?:M|MA|N)\d{1,3}")
 
 
 class Rules835:
@@ -32,6 +35,9 @@ class Rules835:
             "NM1": self._nm1,
             "N1": self._n1,
             "LX": self._lx,
+            "LQ": self._lq,
+            "MOA": self._moa,
+            "MIA": self._mia,
         }
 
     def finish(self) -> None:
@@ -91,12 +97,33 @@ class Rules835:
                 "835.reversal.clp05", "a reversal states a patient share", "CLP05 empty when CLP02 is 22", element="05"
             )
 
+        if e[2] == "4" and cents(e[4]) > 0:
+            self._held("835.denied.paid", "a denied claim is paid", "CLP04 0 when CLP02 is 4", element="04")
+
+    def _lq(self, loop: str, e: list[str]) -> None:
+        if e[1] == "HE":
+            self._remark(e[2], "02")
+
+    def _moa(self, loop: str, e: list[str]) -> None:
+        for index in range(3, 8):
+            self._remark(e[index], f"{index:02d}")
+
+    def _mia(self, loop: str, e: list[str]) -> None:
+        for index in (5, 20, 21, 22, 23):
+            self._remark(e[index], f"{index:02d}")
+
+    def _remark(self, text: str, element: str) -> None:
+        if text and _REMARK.fullmatch(text) is None:
+            self._held("835.rarc", "not a remittance advice remark code", "M, MA or N and a number", element=element)
+
     def _line(self, loop: str, e: list[str]) -> None:
         self._end_line()
         self._svc, self._svc_place = e, self._out.place.copy()
         self._line_adjusted = 0
 
     def _cas(self, loop: str, e: list[str]) -> None:
+        if e[5] and has_repeated_reason(e):
+            self._held("835.cas.repeated", "a reason stands twice in one group", "each reason once per group")
         for index in range(2, 20, 3):
             if not e[index]:
                 continue

@@ -10,21 +10,33 @@ from datetime import date
 from functools import lru_cache
 
 from revcycle_edi.npi import is_valid_npi
-from revcycle_edi.x12.codes import CARCS, FACILITY_TYPES
+from revcycle_edi.x12.codes import (
+    ADMISSION_SOURCES,
+    ADMISSION_TYPES,
+    CARCS,
+    FACILITY_TYPES,
+    PATIENT_STATUSES,
+    STATES,
+)
 from revcycle_edi.x12.validation.claim_checks import ClaimChecks
 from revcycle_edi.x12.validation.claim_state import (
     ClaimState,
     OtherPayerState,
     cents,
     day,
+    has_repeated_reason,
     judge_pointers,
     judge_procedure,
     period,
 )
 from revcycle_edi.x12.validation.context import Collector, Place
 
-_PO_BOX = re.compile(r"\b(?:P\.? ?O\.? ?BOX|POST OFFICE BOX|LOCK ?BOX)\b", re.IGNORECASE)
+_PO_BOX = re.compile(
+    r"\b(?:P\.? ?O\.?[ -]?BOX|POB|POST(?:AL)? OFFICE BOX|LOCK ?BOX|P\.? ?O\.? DRAWER)(?![A-Z])", re.IGNORECASE
+)
 _ICD10 = re.compile(r"[A-TV-Z]\d[0-9A-Z](?:[0-9A-Z]{1,4})?")
+_ONCE = {"BG": "A7:460", "BH": "A7:461", "BI": "A7:462", "BE": "A7:463"}
+"""Lists in which a code stands once, with the status that answers a repeated one."""
 _ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
 
 
@@ -46,6 +58,7 @@ class Rules837:
         self._sbr: list[str] = []
         self._sbr_place: Place | None = None
         self._has_patient = False
+        self._born: date | None = None
         self._svd: tuple[OtherPayerState | None, int, Place] | None = None
         self.handlers: dict[str, Callable[[str, list[str]], None]] = {
             "NM1": self._nm1,
@@ -67,6 +80,7 @@ class Rules837:
             "PRV": self._prv,
             "DMG": self._dmg,
             "LIN": self._lin,
+            "CL1": self._cl1,
         }
 
     def finish(self) -> None:
@@ -84,6 +98,7 @@ class Rules837:
         self._end_claim()
         if e[3] in ("20", "22"):
             self._has_patient = False
+            self._born = None
         elif e[3] == "23":
             self._has_patient = True
             if self._sbr[2:3] == ["18"]:
@@ -98,10 +113,22 @@ class Rules837:
     def _sbr_segment(self, loop: str, e: list[str]) -> None:
         if loop == "2320":
             if self._claim is not None:
-                self._claim.others.append(OtherPayerState())
+                self._other_payer(self._claim, e)
             return
         self._sbr = e
         self._sbr_place = self._out.place.copy()
+
+    def _other_payer(self, claim: ClaimState, e: list[str]) -> None:
+        claim.others.append(OtherPayerState())
+        if e[1] in claim.ranks:
+            self._reject(
+                "837.sbr01.duplicate",
+                "two payers of the claim have the same rank",
+                "A7:732",
+                "P, S, T and so on once each over 2000B and 2320",
+                element="01",
+            )
+        claim.ranks.add(e[1])
 
     def _nm1(self, loop: str, e: list[str]) -> None:
         if loop == "2330B" and self._claim is not None and self._claim.others:
@@ -149,6 +176,8 @@ class Rules837:
             )
 
     def _n4(self, loop: str, e: list[str]) -> None:
+        if e[2] not in STATES and e[2] and e[4] in ("", "US", "CA"):
+            self._reject("837.state", "not a state", "A7:501", "a postal abbreviation", element="02")
         if loop in ("2010AA", "2310C") and not e[4] and not re.fullmatch(r"\d{9}", e[3]):
             entity = "85" if loop == "2010AA" else "77"
             self._reject(
@@ -167,6 +196,8 @@ class Rules837:
 
     def _dmg(self, loop: str, e: list[str]) -> None:
         born, today = day(e[2]), self._out.context.today
+        if loop in ("2010BA", "2010CA"):
+            self._born = born
         if born is not None and today is not None and born > today:
             self._reject(
                 "837.birth.future",
@@ -182,8 +213,10 @@ class Rules837:
         self._end_claim()
         self._out.place.claim_id = e[1]
         claim = self._claim = ClaimState(self._out.place.copy(), e)
+        claim.born = self._born
         if self._sbr:
             claim.responsibility = self._sbr[1]
+            claim.ranks.add(self._sbr[1])
         if e[1] in self._seen:
             self._reject(
                 "837.clm01.duplicate",
@@ -257,14 +290,18 @@ class Rules837:
             claim.service_dates.append((end, self._out.place.copy()))
         elif e[1] == "573":
             self._decision_date(loop, claim)
+        elif e[1] == "096":
+            claim.discharge = True
         self._future(e, end)
 
     def _future(self, e: list[str], end: date | None) -> None:
         today = self._out.context.today
-        if e[1] in ("472", "434") and end is not None and today is not None and end > today:
+        if e[1] in ("472", "434", "573") and end is not None and today is not None and end > today:
             self._reject(
                 "837.date.future",
-                "the date of service lies in the future",
+                "the date of the decision lies in the future"
+                if e[1] == "573"
+                else "the date of service lies in the future",
                 "A7:510",
                 "a date up to today",
                 element="03",
@@ -286,6 +323,15 @@ class Rules837:
                 continue
             qualifier, _, rest = e[index].partition(":")
             code = rest.partition(":")[0]
+            if (qualifier, code) in claim.listed and qualifier in _ONCE:
+                self._reject(
+                    "837I.hi.duplicate",
+                    "a code of this kind is sent twice",
+                    _ONCE[qualifier],
+                    "each code once",
+                    element=f"{index:02d}-2",
+                )
+            claim.listed.add((qualifier, code))
             claim.hi.append((qualifier, code, place))
             if qualifier in ("ABK", "ABF", "BK", "BF"):
                 if code in claim.diagnoses:
@@ -307,6 +353,18 @@ class Rules837:
                 )
         if len(claim.diagnoses) > 12 and self._kind == "P":
             self._reject("837.dx.many", "more than twelve diagnoses", "A7:255", "at most twelve")
+
+    def _cl1(self, loop: str, e: list[str]) -> None:
+        checks = (
+            ("01", e[1], ADMISSION_TYPES, "837I.admission.type", "not a type of admission", "A7:231"),
+            ("02", e[2], ADMISSION_SOURCES, "837I.admission.source", "not a point of origin", "A7:229"),
+            ("03", e[3], PATIENT_STATUSES, "837I.patient.status", "not a patient status", "A7:234"),
+        )
+        for element, value, known, rule, message, answer in checks:
+            if value and value not in known:
+                self._reject(rule, message, answer, "a code of the uniform billing list", element=element)
+        if self._claim is not None:
+            self._claim.patient_status = e[3]
 
     # Lines ----------------------------------------------------------------------------------------------------------
 
@@ -399,6 +457,10 @@ class Rules837:
 
     def _cas(self, loop: str, e: list[str]) -> None:
         total = 0
+        if e[5] and has_repeated_reason(e):
+            self._reject(
+                "837.cas.repeated", "a reason stands twice in one group", "A7:521", "each reason once per group"
+            )
         for index in range(2, 20, 3):
             if not e[index]:
                 continue

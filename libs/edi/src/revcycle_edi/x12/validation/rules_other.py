@@ -1,11 +1,18 @@
 """Rules of the transactions beside 837 and 835: acknowledgments, status, eligibility, authorization, attachments."""
 
+import re
 from collections.abc import Callable
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CLAIM_STATUS_CATEGORIES
 from revcycle_edi.x12.guides.model import Guide
+from revcycle_edi.x12.validation.claim_state import cents, day
 from revcycle_edi.x12.validation.context import Collector
+from revcycle_edi.x12.values import format_cents
+
+_PERCENT = re.compile(r"|0?\.\d+|0|1(?:\.0+)?")
+_LAST_STATUS = 999
+"""No claim status code (list 508) has more than three digits."""
 
 
 def _count(text: str) -> int:
@@ -24,6 +31,8 @@ class RulesOther:
         self._binary_length = 0
         self._totals: dict[str, str] = {}
         self._claims = 0
+        self._amounts: dict[str, int] = {}
+        self._charged: tuple[int, int] | None = (0, 0)  # Accepted and rejected; None once a claim states no charge.
         self.handlers: dict[str, Callable[[str, list[str]], None]] = {
             "NM1": self._nm1,
             "STC": self._stc,
@@ -35,12 +44,24 @@ class RulesOther:
             "BIN": self._bin,
             "TRN": self._trn,
             "EB": self._eb,
+            "DMG": self._dmg,
+            "DTP": self._dtp,
+            "AMT": self._amt,
         }
 
     def finish(self) -> None:
         """Totals of a claim acknowledgment against its claims."""
         if self._guide.version != "005010X214":
             return
+        if self._charged is not None:
+            for qualifier, total in (("YU", self._charged[0]), ("YY", self._charged[1])):
+                stated_amount = self._amounts.get(qualifier)
+                if stated_amount is not None and stated_amount != total:
+                    self._held(
+                        "277ca.amounts",
+                        f"states {stated_amount} cents, lists {total}",
+                        f"AMT*{qualifier}*{format_cents(total)}",
+                    )
         for qualifier, counted in (("90", self._accepted), ("AA", self._rejected)):
             stated = self._totals.get(qualifier)
             if stated is not None and _count(stated) != counted:
@@ -55,7 +76,10 @@ class RulesOther:
 
     def _stc(self, loop: str, e: list[str]) -> None:
         for index in (1, 10, 11):
-            category = e[index].partition(":")[0]
+            category, _, rest = e[index].partition(":")
+            status = rest.partition(":")[0]
+            if status.isdecimal() and int(status[:9]) > _LAST_STATUS:
+                self._held("x12.stc.status", "not a claim status code", "a code of list 508", element=f"{index:02d}-2")
             if category and category not in CLAIM_STATUS_CATEGORIES:
                 self._held(
                     "x12.stc.category", "not a claim status category", "a code of list 507", element=f"{index:02d}-1"
@@ -64,6 +88,7 @@ class RulesOther:
             rejected = e[3] == "U"
             self._rejected += rejected
             self._accepted += not rejected
+            self._charge(e[4], rejected=rejected)
             category = e[1].partition(":")[0]
             if (category in ("A3", "A4", "A6", "A7", "A8")) != rejected:
                 self._held(
@@ -72,6 +97,30 @@ class RulesOther:
                     "WQ with A1, A2; U with A3, A4, A6, A7, A8",
                     element="03",
                 )
+
+    def _charge(self, text: str, *, rejected: bool) -> None:
+        if not text or self._charged is None:
+            self._charged = None
+            return
+        taken, refused = self._charged
+        amount = cents(text)
+        self._charged = (taken, refused + amount) if rejected else (taken + amount, refused)
+
+    def _amt(self, loop: str, e: list[str]) -> None:
+        if loop == "2200B":
+            self._amounts[e[1]] = cents(e[2])
+
+    def _dmg(self, loop: str, e: list[str]) -> None:
+        self._past(e[2], "02", "x12.birth.future", "the date of birth lies in the future")
+
+    def _dtp(self, loop: str, e: list[str]) -> None:
+        if e[1] == "472" and self._guide.transaction_type in ("276", "277", "275"):
+            self._past(e[3], "03", "x12.date.future", "the date of service lies in the future")
+
+    def _past(self, text: str, element: str, rule: str, message: str) -> None:
+        told, today = day(text), self._out.context.today
+        if told is not None and today is not None and told > today:
+            self._held(rule, message, "a date up to today", element=element)
 
     def _qty(self, loop: str, e: list[str]) -> None:
         if loop == "2200B":
@@ -89,6 +138,8 @@ class RulesOther:
             self._held(
                 "999.totals", "the accepted count is not what the sets say", str(self._ak2_accepted), element="04"
             )
+        if received != _count(e[2]) and "5" not in e[5:10]:
+            self._held("999.totals", "the sets received are not those the group states", e[2], element="03")
         if accepted > received or (e[1] == "A" and accepted != received) or (e[1] == "R" and accepted):
             self._held(
                 "999.verdict",
@@ -115,3 +166,5 @@ class RulesOther:
     def _eb(self, loop: str, e: list[str]) -> None:
         if e[8] and e[7]:
             self._held("271.eb", "an amount and a percentage in one benefit", "EB07 or EB08, not both", element="08")
+        if _PERCENT.fullmatch(e[8]) is None:
+            self._held("271.percent", "not a share", "0 to 1: a fifth is .2", element="08")

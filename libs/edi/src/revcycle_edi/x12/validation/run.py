@@ -1,5 +1,6 @@
 """Validation of a whole input in one streaming pass: envelope, guide, balancing and situations."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -8,9 +9,9 @@ from revcycle_edi.x12.cursor import PADDING
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.findings import Finding, finding_from_error
 from revcycle_edi.x12.guides import guide_for
-from revcycle_edi.x12.guides.model import Guide
+from revcycle_edi.x12.guides.model import DATE, TIME, Guide
 from revcycle_edi.x12.reader import SegmentReader, Source
-from revcycle_edi.x12.validation.context import Collector, ValidationContext
+from revcycle_edi.x12.validation.context import Collector, Place, ValidationContext
 from revcycle_edi.x12.validation.rules_835 import Rules835
 from revcycle_edi.x12.validation.rules_837 import Rules837
 from revcycle_edi.x12.validation.rules_other import RulesOther
@@ -61,7 +62,10 @@ class _Transaction:
         self._hl = 0
         self._levels: dict[str, str] = {}
         self._lx = 0
-        self._is_claim = e[1] == "837"
+        self._has_lines = e[1] in ("837", "275")
+        self._parents = _PARENTS | _PARENTS_OF.get(e[1], {})
+        self._childless: dict[str, Place] = {}
+        self._leaves: set[str] = set()
         self._rules: _Rules | None = None
         if guide is not None:
             memory = _MEMORIES.setdefault(id(guide), GuideMemory(guide))
@@ -108,7 +112,7 @@ class _Transaction:
             self._level(e)
         elif name == "CLM":
             self._lx = 0
-        elif self._is_claim:
+        elif self._has_lines:
             self._line_number(e)
 
     def _line_number(self, e: list[str]) -> None:
@@ -137,7 +141,7 @@ class _Transaction:
                 element="01",
             )
         parent = self._levels.get(e[2])
-        allowed = _PARENTS.get(e[3])
+        allowed = self._parents.get(e[3])
         if (e[2] and parent is None) or (allowed is not None and (parent or "") not in allowed):
             expected = (
                 "the HL01 of a level " + " or ".join(sorted(a for a in allowed or () if a))
@@ -152,6 +156,23 @@ class _Transaction:
                 element="02",
             )
         self._levels[e[1]] = e[3]
+        self._child(e)
+
+    def _child(self, e: list[str]) -> None:
+        """HL04 says whether levels follow below: 1 asks for one, 0 allows none."""
+        self._childless.pop(e[2], None)
+        if e[2] in self._leaves:
+            self._out.add(
+                "999.hl.child",
+                "the level above says that none follows below it",
+                codes=("IK304:8", "IK403:7"),
+                expected="HL04 1 in the level above",
+                element="02",
+            )
+        if e[4] == "1":
+            self._childless[e[1]] = self._out.place.copy()
+        elif e[4] == "0":
+            self._leaves.add(e[1])
 
     def close(self, e: list[str], position: int) -> None:
         """Check SE01 and SE02 and end the guide and the rules."""
@@ -160,6 +181,15 @@ class _Transaction:
             self._rules.finish()
         if self._walker is not None:
             self._walker.finish()
+        for place in self._childless.values():
+            out.add(
+                "999.hl.child",
+                "the level says that one follows below it, and none does",
+                codes=("IK304:8", "IK403:7"),
+                expected="HL04 0, or the level below",
+                element="04",
+                at=place,
+            )
         out.place.loop = ""
         if e[1] != str(position):
             out.add(
@@ -181,9 +211,18 @@ _PARENTS: dict[str, set[str]] = {
     "19": {"21", "20"},
     "22": {"20", "21", "19"},
     "23": {"22"},
-    "PT": {"19", "22"},
+    "PT": {"19"},
     "EV": {"22", "23", "19", "1P"},
     "SS": {"EV"},
+}
+
+
+_PARENTS_OF: dict[str, dict[str, set[str]]] = {
+    "837": {"22": {"20"}},
+    "270": {"22": {"21"}},
+    "271": {"22": {"21"}},
+    "276": {"19": {"21"}, "22": {"19"}},
+    "277": {"19": {"21"}, "22": {"19"}},
 }
 
 
@@ -279,6 +318,8 @@ class _Envelope:
             (e[3] in ("00", "01"), "012", "ISA03 is not a qualifier", "00 or 01", "03"),
             (e[5] in _ID_QUALIFIERS, "005", "ISA05 is not a qualifier", "01, 14, 20, 27, 28, 29, 30, 33 or ZZ", "05"),
             (e[7] in _ID_QUALIFIERS, "007", "ISA07 is not a qualifier", "01, 14, 20, 27, 28, 29, 30, 33 or ZZ", "07"),
+            (_is_date("20" + e[9]), "014", "ISA09 is not a date", "YYMMDD", "09"),
+            (_is_time(e[10]), "015", "ISA10 is not a time", "HHMM", "10"),
             (bool(e[6].strip()), "006", "ISA06 names no sender", "the sender id", "06"),
             (bool(e[8].strip()), "008", "ISA08 names no receiver", "the receiver id", "08"),
         )
@@ -312,6 +353,14 @@ class _Envelope:
                 element="06",
             )
         self._groups.add(e[6])
+        if not (_is_date(e[4]) and _is_time(e[5])):
+            self.out.add(
+                "999.gs.date",
+                "GS04 and GS05 are not a date and a time",
+                codes=("AK905:6",),
+                expected="CCYYMMDD and HHMM, HHMMSS or HHMMSSDD",
+                element="04" if _is_time(e[5]) else "05",
+            )
         if not (e[6].isdecimal() and 1 <= len(e[6]) <= 9):
             self.out.add(
                 "999.gs.control",
@@ -425,6 +474,14 @@ class _Envelope:
         if e[2] != self._isa[13]:
             self._ta1("ta1.iea.control", "001", "IEA02 is not ISA13", "the control number of the ISA", "02")
         self._isa = []
+
+
+def _is_date(text: str) -> bool:
+    return re.fullmatch(DATE, text) is not None
+
+
+def _is_time(text: str) -> bool:
+    return re.fullmatch(TIME, text) is not None
 
 
 _ID_QUALIFIERS = frozenset(("01", "14", "20", "27", "28", "29", "30", "33", "ZZ"))
