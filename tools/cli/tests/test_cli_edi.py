@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from revcycle_cli.commands import edi
+from revcycle_cli import edi_files
 from revcycle_cli.main import build_app
 from typer.testing import CliRunner
 
@@ -181,11 +181,11 @@ def test_a_progress_bar_appears_for_a_large_file_when_somebody_watches(
     write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write("large.835", BASES["835"]())
-    monkeypatch.setattr(edi, "_PROGRESS_FROM_BYTES", 10)
+    monkeypatch.setattr(edi_files, "_PROGRESS_FROM_BYTES", 10)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert b"".join(edi._chunks(path)) == path.read_bytes()
+    assert b"".join(edi_files.chunks(path)) == path.read_bytes()
     assert "large.835" in capsys.readouterr().err
 
 

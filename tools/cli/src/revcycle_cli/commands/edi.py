@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
+from revcycle_cli.edi_files import STDIN, UNREADABLE, chunks, each, expand, not_empty, plain, read, refuse, table, write
+
 if TYPE_CHECKING:
     from revcycle_edi.x12 import BalanceEquation, Finding
+    from revcycle_edi.x12.records import (
+        ClaimAcknowledgmentReport,
+        ImplementationAcknowledgment,
+        InterchangeAcknowledgment,
+    )
 
-_CHUNK_BYTES: Final = 256 * 1024
-_PROGRESS_FROM_BYTES: Final = 4 * 1024 * 1024
-_STDIN: Final = "-"
-_UNREADABLE: Final = 2
+
+_Answer = TypeVar("_Answer", "InterchangeAcknowledgment", "ImplementationAcknowledgment", "ClaimAcknowledgmentReport")
 
 Files = Annotated[
     list[Path], typer.Argument(help="Files or folders (searched for X12 files); `-` reads standard input.")
@@ -53,119 +58,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="edi")
 
 
-# Reading -------------------------------------------------------------------------------------------------------------
-
-
-def _refuse(message: str) -> typer.Exit:
-    sys.stderr.write(f"revcycle edi: {message}\n")
-    return typer.Exit(_UNREADABLE)
-
-
-def _expand(paths: Iterable[Path], starts: tuple[bytes, ...]) -> Iterator[Path]:
-    """The files named, and those below folders that begin like what is looked for."""
-    for path in paths:
-        if str(path) == _STDIN or path.is_file():
-            yield path
-        elif path.is_dir():
-            found = [file for file in sorted(path.rglob("*")) if file.is_file() and _begins(file, starts)]
-            if not found:
-                raise _refuse(f"{path}: no file below it begins with {starts[0].decode()}")
-            yield from found
-        else:
-            raise _refuse(f"{path}: no such file; name a file, a folder or `-`")
-
-
-def _begins(path: Path, starts: tuple[bytes, ...]) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(starts)
-    except OSError:
-        return True  # Reading it says why it cannot be read.
-
-
-def _each(paths: Iterable[Path], work: Callable[[Path], int]) -> None:
-    """Do the work for every X12 file; it gives the exit status: 1 when not all is well, 2 when it cannot be read.
-
-    A file that cannot be read is named and does not keep the others from being looked at.
-    """
-    from revcycle_edi.x12 import X12Error
-
-    status = 0
-    for path in _expand(paths, (b"ISA",)):
-        try:
-            status = max(status, work(path))
-        except (X12Error, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            sys.stderr.write(f"revcycle edi: {path}: {reason}\n")
-            status = _UNREADABLE
-    if status:
-        raise typer.Exit(status)
-
-
-def _not_empty(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks. X12Error when there is nothing in them: an interchange was expected."""
-    from revcycle_edi.x12 import X12Error
-
-    first = next(chunks, b"")
-    if not first:
-        raise X12Error("x12.empty", "there is nothing in it", expected="an interchange that starts with ISA")
-    yield first
-    yield from chunks
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    """A file in pieces, with a progress bar when it is large and somebody watches."""
-    if str(path) == _STDIN:
-        yield from iter(lambda: sys.stdin.buffer.read(_CHUNK_BYTES), b"")
-        return
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        if size < _PROGRESS_FROM_BYTES or not sys.stderr.isatty():
-            yield from iter(lambda: stream.read(_CHUNK_BYTES), b"")
-            return
-        from rich.console import Console
-        from rich.progress import Progress
-
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(path.name, total=size)
-            while chunk := stream.read(_CHUNK_BYTES):
-                yield chunk
-                progress.advance(task, len(chunk))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(path) == _STDIN else path.read_bytes()
-    except OSError as error:
-        raise _refuse(f"{path}: {error.strerror}") from None
-
-
-def _write(data: bytes, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        output.write_bytes(data)
-
-
-def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*columns, show_edge=False, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(Text, map(_plain, row)))
-    # Piped output has no width of its own: wide enough that a row stays one line.
-    console = Console() if sys.stdout.isatty() else Console(width=240)
-    console.print(table)
-
-
-def _plain(text: str) -> str:
-    """Text of a stranger for a terminal: what would steer it is shown as a dot."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else "\u00b7" for char in text)
-
-
 # X12 -----------------------------------------------------------------------------------------------------------------
 
 
@@ -186,13 +78,13 @@ def check(
     context = ValidationContext(today=today.date() if today else _today())
 
     def one(path: Path) -> int:
-        findings = validate(_not_empty(_chunks(path)), context=context)
+        findings = validate(not_empty(chunks(path)), context=context)
         _show_findings(path, findings, as_json=as_json)
         if any(finding.rule in READER_RULES and finding.answer == "ta1" for finding in findings):
-            return _UNREADABLE
+            return UNREADABLE
         return int(any(finding.severity == "error" for finding in findings))
 
-    _each(files, one)
+    each(files, one)
 
 
 def _today() -> date:
@@ -221,7 +113,7 @@ def _show_findings(path: Path, findings: list[Finding], *, as_json: bool) -> Non
         )
         for f in findings
     )
-    _table(columns, rows)
+    table(columns, rows)
 
 
 _FIELDS: Final = (
@@ -244,11 +136,11 @@ def explain(
     from revcycle_edi.x12.explain import explain as account
 
     def one(path: Path) -> int:
-        for line in account(_not_empty(_chunks(path)), mask=not show_personal):
-            print(_plain(line))
+        for line in account(not_empty(chunks(path)), mask=not show_personal):
+            print(plain(line))
         return 0
 
-    _each(files, one)
+    each(files, one)
 
 
 def balance(files: Files, as_json: AsJson = False) -> None:
@@ -264,10 +156,10 @@ def balance(files: Files, as_json: AsJson = False) -> None:
         else:
             print(f"{path}: {len(equations)} equations, {broken} do not hold")
             columns = ("level", "id", "equation", "left", "right", "difference")
-            _table(columns, ((e.level, e.id, e.equation, *map(_dollars, _sides(e))) for e in equations))
+            table(columns, ((e.level, e.id, e.equation, *map(_dollars, _sides(e))) for e in equations))
         return int(bool(broken))
 
-    _each(files, one)
+    each(files, one)
 
 
 def _sides(equation: BalanceEquation) -> tuple[int, int, int]:
@@ -303,10 +195,10 @@ def _equations(path: Path) -> Iterator[BalanceEquation]:
     )
 
     # A file is read once to learn what it holds and once per kind; standard input can be read only once.
-    held = _read(path) if str(path) == _STDIN else None
+    held = read(path) if str(path) == STDIN else None
 
     def source() -> Iterator[bytes]:
-        return _not_empty(_chunks(path) if held is None else iter((held,)))
+        return not_empty(chunks(path) if held is None else iter((held,)))
 
     versions = {group.version for interchange in inspect_interchanges(source()) for group in interchange.groups}
     if any("X221" in version for version in versions):
@@ -326,7 +218,7 @@ def roundtrip(files: Files) -> None:
         print(f"{path}: lossless" if at is None else f"{path}: differs from byte {at}")
         return int(at is not None)
 
-    _each(files, one)
+    each(files, one)
 
 
 def _first_difference(path: Path) -> int | None:
@@ -336,7 +228,7 @@ def _first_difference(path: Path) -> int | None:
     ahead, at = bytearray(), 0
 
     def watched() -> Iterator[bytes]:
-        for chunk in _not_empty(_chunks(path)):
+        for chunk in not_empty(chunks(path)):
             ahead.extend(chunk)
             yield chunk
 
@@ -356,13 +248,14 @@ def ack(
     ] = None,
     control_number: ControlNumber = 1,
 ) -> None:
-    """Write what a receiver answers to a file: TA1, 999 per group and, for claims, 277CA."""
+    """Write what a receiver answers to a file: TA1, 999 per group and, for claims, 277CA; control numbers count up."""
+    import msgspec
     from revcycle_edi.x12 import ValidationContext, validate
     from revcycle_edi.x12.ack_build import build_277ca, build_999, build_ta1
     from revcycle_edi.x12.acknowledge import acknowledge
     from revcycle_edi.x12.records import Envelope
 
-    data = _read(file)
+    data = read(file)
     now = datetime.now(UTC).replace(microsecond=0)
     sender, receiver = data[35:50].decode("latin-1").strip(), data[54:69].decode("latin-1").strip()
     envelope = Envelope(
@@ -371,24 +264,30 @@ def ack(
         control_number=control_number,
         created_at=now,
     )
+
+    def numbered(records: Sequence[_Answer], ahead: int) -> list[_Answer]:
+        """The records in an interchange with a control number of its own."""
+        own = msgspec.structs.replace(envelope, control_number=control_number + ahead)
+        return [msgspec.structs.replace(record, envelope=own) for record in records]
+
     findings = validate(data, context=ValidationContext(today=now.date()))
     answers = acknowledge(data, findings, envelope, received=now.date())
     parts: list[tuple[str, Callable[[], bytes]]] = []
     if answers.interchanges:
-        parts.append(("ta1", lambda: build_ta1(answers.interchanges)))
+        parts.append(("ta1", lambda: build_ta1(numbered(answers.interchanges, 0))))
     if answers.groups:
-        parts.append(("999", lambda: build_999(answers.groups)))
+        parts.append(("999", lambda: build_999(numbered(answers.groups, 1))))
     if answers.claims:
-        parts.append(("277ca", lambda: build_277ca(answers.claims)))
+        parts.append(("277ca", lambda: build_277ca(numbered(answers.claims, 2))))
     if not parts:
-        raise _refuse(f"{file}: not an X12 interchange, so there is nobody to answer")
+        raise refuse(f"{file}: not an X12 interchange, so there is nobody to answer")
     for name, build in parts:
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
             (output / f"{name}.x12").write_bytes(build())
             sys.stderr.write(f"wrote {output / f'{name}.x12'}\n")
         else:
-            _write(build() + b"\n", None)
+            write(build() + b"\n", None)
 
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else standard output.")]
@@ -400,9 +299,9 @@ def to_json(file: OneFile, output: Output = None) -> None:
     from revcycle_edi.x12.jsondoc import to_json as convert
 
     try:
-        _write(convert(_read(file)) + b"\n", output)
+        write(convert(read(file)) + b"\n", output)
     except X12Error as error:
-        raise _refuse(f"{file}: {error}") from None
+        raise refuse(f"{file}: {error}") from None
 
 
 def from_json(file: OneFile, output: Output = None) -> None:
@@ -411,9 +310,9 @@ def from_json(file: OneFile, output: Output = None) -> None:
     from revcycle_edi.x12.jsondoc import from_json as convert
 
     try:
-        _write(convert(_read(file)), output)
+        write(convert(read(file)), output)
     except X12Error as error:
-        raise _refuse(f"{file}: {error}") from None
+        raise refuse(f"{file}: {error}") from None
 
 
 def split(
@@ -427,13 +326,13 @@ def split(
 
     count = 0
     try:
-        for count, (_, data) in enumerate(split_837(_read(file), first_control_number=control_number), 1):
+        for count, (_, data) in enumerate(split_837(read(file), first_control_number=control_number), 1):
             output.mkdir(parents=True, exist_ok=True)
             (output / f"{count:06d}.837").write_bytes(data)
     except X12Error as error:
-        raise _refuse(f"{file}: {error}") from None
+        raise refuse(f"{file}: {error}") from None
     if not count:
-        raise _refuse(f"{file}: no claims (837) to split")
+        raise refuse(f"{file}: no claims (837) to split")
     print(f"{count} claims written to {output}")
 
 
@@ -446,18 +345,18 @@ def merge(
     from revcycle_edi.x12 import X12Error
     from revcycle_edi.x12.split import merge_837, split_837
 
-    paths = list(_expand(files, (b"ISA",)))
-    sources = [_read(path) for path in paths]
+    paths = list(expand(files, (b"ISA",)))
+    sources = [read(path) for path in paths]
     for path, source in zip(paths, sources, strict=True):
         try:
             for _ in split_837(source, first_control_number=1):
                 pass
         except X12Error as error:
-            raise _refuse(f"{path}: {error}") from None
+            raise refuse(f"{path}: {error}") from None
     try:
         data = merge_837(sources, control_number=control_number)
     except X12Error as error:
-        raise _refuse(str(error)) from None
+        raise refuse(str(error)) from None
     output.write_bytes(data)
     print(f"{len(sources)} files merged into {output}")
 
@@ -480,7 +379,7 @@ def form(
     from revcycle_edi.paper import render_cms1500, render_ub04
     from revcycle_edi.x12 import X12Error, iter_837i_claims, iter_837p_claims
 
-    data = _read(file)
+    data = read(file)
     try:
         if form_type is FormType.cms1500:
             professional = list(iter_837p_claims(data))
@@ -489,10 +388,10 @@ def form(
             institutional = list(iter_837i_claims(data))
             count, pdf = len(institutional), render_ub04(institutional) if institutional else b""
     except X12Error as error:
-        raise _refuse(f"{file}: {error}") from None
+        raise refuse(f"{file}: {error}") from None
     if not count:
         wanted = "professional (837P)" if form_type is FormType.cms1500 else "institutional (837I)"
-        raise _refuse(f"{file}: no {wanted} claims, which is what {form_type.value} shows; see --type")
+        raise refuse(f"{file}: no {wanted} claims, which is what {form_type.value} shows; see --type")
     output.write_bytes(pdf)
     print(f"{count} claims written to {output}")
 
@@ -505,9 +404,9 @@ def hl7_check(files: Files, as_json: AsJson = False) -> None:
     from revcycle_edi.hl7 import HL7Error, check_message, parse_message
 
     failed = False
-    for path in _expand(files, (b"MSH", b"\x0bMSH")):
+    for path in expand(files, (b"MSH", b"\x0bMSH")):
         try:
-            message = parse_message(_read(path))
+            message = parse_message(read(path))
         except HL7Error as error:
             failed = True
             _show_message(path, "AR", [str(error)], as_json=as_json)
@@ -532,9 +431,9 @@ def hl7_explain(file: OneFile) -> None:
     from revcycle_edi.hl7 import HL7Error, parse_message
 
     try:
-        message = parse_message(_read(file))
+        message = parse_message(read(file))
     except HL7Error as error:
-        raise _refuse(f"{file}: {error}") from None
+        raise refuse(f"{file}: {error}") from None
     print(f"{message.type}^{message.event} version {message.version}, read as {message.charset}")
     for segment in message.segments:
         print(segment[0])
