@@ -72,6 +72,10 @@ class Tally(NamedTuple):
         )
 
 
+def _recorded(record: Path) -> Tally:
+    return Tally(*json.loads(record.read_text())) if record.exists() else Tally()
+
+
 def _told(output: str, name: str) -> int:
     found = re.search(rf"stat::{name}:\s+(\d+)", output)
     return int(found[1]) if found else 0
@@ -88,7 +92,7 @@ def _run(python: str, target: str, executions: int, seed: int, seconds: int) -> 
     corpus.mkdir(parents=True, exist_ok=True)
     for number, content in enumerate(seeds(target)):
         (corpus / f"seed{number:03d}").write_bytes(content)
-    tally = Tally(*json.loads(record.read_text())) if record.exists() else Tally()
+    tally = _recorded(record)
     left = executions - tally.executions
     status = 0
     if left > 0:
@@ -120,6 +124,7 @@ def _run(python: str, target: str, executions: int, seed: int, seconds: int) -> 
         )
         status = ran.returncode
         (folder / "last.log").write_text(ran.stderr)
+        tally = _recorded(record)  # Another run may have added to it meanwhile.
         tally = Tally(
             tally.executions + _told(ran.stderr, "number_of_executed_units"),
             tally.seconds + round(time.monotonic() - started),

@@ -58,6 +58,13 @@ def _read_pointers(text: str) -> tuple[int, bool]:
     return -1 if 0 in numbers else max(numbers, default=0), len(set(pointers)) != len(pointers)
 
 
+@lru_cache(maxsize=8192)
+def is_icd10(code: str) -> bool:
+    """Whether a text has the form of an ICD-10-CM code."""
+    return _ICD10.fullmatch(code) is not None
+
+
+_ICD10 = re.compile(r"[A-TV-Z]\d[0-9A-Z](?:[0-9A-Z]{1,4})?")
 _PROCEDURE = re.compile(r"[A-Z]\d{4}|\d{4}[0-9A-Z]")
 _REMEMBERED = 60
 _judged_procedure = lru_cache(maxsize=4096)(_read_procedure)

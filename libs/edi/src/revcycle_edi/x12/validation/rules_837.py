@@ -7,7 +7,6 @@ Sources: the generation rules of the 5010 guides and the front-end edits payers 
 import re
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import (
@@ -16,8 +15,8 @@ from revcycle_edi.x12.codes import (
     CARCS,
     FACILITY_TYPES,
     PATIENT_STATUSES,
-    STATES,
 )
+from revcycle_edi.x12.validation.address_rules import AddressRules
 from revcycle_edi.x12.validation.claim_checks import ClaimChecks
 from revcycle_edi.x12.validation.claim_state import (
     ClaimState,
@@ -25,24 +24,16 @@ from revcycle_edi.x12.validation.claim_state import (
     cents,
     day,
     has_repeated_reason,
+    is_icd10,
     judge_pointers,
     judge_procedure,
     period,
 )
 from revcycle_edi.x12.validation.context import Collector, Place
 
-_PO_BOX = re.compile(
-    r"\b(?:P\.? ?O\.?[ -]?BOX|POB|POST(?:AL)? OFFICE BOX|LOCK ?BOX|P\.? ?O\.? DRAWER)(?![A-Z])", re.IGNORECASE
-)
-_ICD10 = re.compile(r"[A-TV-Z]\d[0-9A-Z](?:[0-9A-Z]{1,4})?")
 _ONCE = {"BG": "A7:460", "BH": "A7:461", "BI": "A7:462", "BE": "A7:463"}
 """Lists in which a code stands once, with the status that answers a repeated one."""
 _ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
-
-
-@lru_cache(maxsize=8192)
-def _is_icd10(code: str) -> bool:
-    return _ICD10.fullmatch(code) is not None
 
 
 class Rules837:
@@ -60,10 +51,11 @@ class Rules837:
         self._has_patient = False
         self._born: date | None = None
         self._svd: tuple[OtherPayerState | None, int, Place] | None = None
+        addresses = AddressRules(out)
         self.handlers: dict[str, Callable[[str, list[str]], None]] = {
             "NM1": self._nm1,
-            "N3": self._n3,
-            "N4": self._n4,
+            "N3": addresses.street,
+            "N4": addresses.city,
             "HL": self._hl,
             "SBR": self._sbr_segment,
             "CLM": self._clm,
@@ -77,7 +69,7 @@ class Rules837:
             "SV2": self._sv2,
             "SV3": self._sv3,
             "SVD": self._svd_segment,
-            "PRV": self._prv,
+            "PRV": addresses.taxonomy,
             "DMG": self._dmg,
             "LIN": self._lin,
             "CL1": self._cl1,
@@ -163,35 +155,6 @@ class Rules837:
                 severity="warning",
                 expected="no 2310B loop when it repeats 2010AA",
                 element="09",
-            )
-
-    def _n3(self, loop: str, e: list[str]) -> None:
-        if loop == "2010AA" and (_PO_BOX.search(e[1]) or _PO_BOX.search(e[2])):
-            self._reject(
-                "837.billing.pobox",
-                "the billing provider address is a post office box",
-                "A7:503:85",
-                "a street address; a PO box belongs in the pay-to address (2010AB)",
-                element="01",
-            )
-
-    def _n4(self, loop: str, e: list[str]) -> None:
-        if e[2] not in STATES and e[2] and e[4] in ("", "US", "CA"):
-            self._reject("837.state", "not a state", "A7:501", "a postal abbreviation", element="02")
-        if loop in ("2010AA", "2310C") and not e[4] and not re.fullmatch(r"\d{9}", e[3]):
-            entity = "85" if loop == "2010AA" else "77"
-            self._reject(
-                "837.zip9",
-                "the postal code has no nine digits",
-                f"A7:500:{entity}",
-                "nine digits, no dash",
-                element="03",
-            )
-
-    def _prv(self, loop: str, e: list[str]) -> None:
-        if e[2] == "PXC" and not re.fullmatch(r"[0-9A-Z]{9}X", e[3]):
-            self._reject(
-                "837.taxonomy", "not a taxonomy code", "A7:145", "ten characters, the last one X", element="03"
             )
 
     def _dmg(self, loop: str, e: list[str]) -> None:
@@ -343,7 +306,7 @@ class Rules837:
                         element=f"{index:02d}",
                     )
                 claim.diagnoses.append(code)
-            if qualifier in _ICD10_LISTS and not _is_icd10(code):
+            if qualifier in _ICD10_LISTS and not is_icd10(code):
                 self._reject(
                     "837.dx.format",
                     "not the form of an ICD-10-CM code",

@@ -11,7 +11,8 @@ from revcycle_edi.x12.findings import Finding, finding_from_error
 from revcycle_edi.x12.guides import guide_for
 from revcycle_edi.x12.guides.model import DATE, TIME, Guide
 from revcycle_edi.x12.reader import SegmentReader, Source
-from revcycle_edi.x12.validation.context import Collector, Place, ValidationContext
+from revcycle_edi.x12.validation.context import Collector, ValidationContext
+from revcycle_edi.x12.validation.levels import Levels
 from revcycle_edi.x12.validation.rules_835 import Rules835
 from revcycle_edi.x12.validation.rules_837 import Rules837
 from revcycle_edi.x12.validation.rules_other import RulesOther
@@ -59,13 +60,9 @@ class _Transaction:
         self.control = e[2]
         self._out = out
         self._walker: Walker | None = None
-        self._hl = 0
-        self._levels: dict[str, str] = {}
+        self._levels = Levels(e[1], out)
         self._lx = 0
         self._has_lines = e[1] in ("837", "275")
-        self._parents = _PARENTS | _PARENTS_OF.get(e[1], {})
-        self._childless: dict[str, Place] = {}
-        self._leaves: set[str] = set()
         self._rules: _Rules | None = None
         if guide is not None:
             memory = _MEMORIES.setdefault(id(guide), GuideMemory(guide))
@@ -109,7 +106,7 @@ class _Transaction:
 
     def _number(self, name: str, e: list[str]) -> None:
         if name == "HL":
-            self._level(e)
+            self._levels.check(e)
         elif name == "CLM":
             self._lx = 0
         elif self._has_lines:
@@ -128,52 +125,6 @@ class _Transaction:
             )
             self._lx = int(e[1]) if e[1].isdigit() and len(e[1]) < 7 else self._lx
 
-    def _level(self, e: list[str]) -> None:
-        """HL01 counts from 1; HL02 names an earlier level that may have this one below it."""
-        self._hl += 1
-        out = self._out
-        if e[1] != str(self._hl):
-            out.add(
-                "999.hl.sequence",
-                "HL numbers are not in sequence",
-                codes=("IK304:8", "IK403:7"),
-                expected=f"HL*{self._hl}",
-                element="01",
-            )
-        parent = self._levels.get(e[2])
-        allowed = self._parents.get(e[3])
-        if (e[2] and parent is None) or (allowed is not None and (parent or "") not in allowed):
-            expected = (
-                "the HL01 of a level " + " or ".join(sorted(a for a in allowed or () if a))
-                if e[2] or allowed != {""}
-                else "no parent"
-            )
-            out.add(
-                "999.hl.parent",
-                "the parent of this level is wrong",
-                codes=("IK304:8", "IK403:7"),
-                expected=expected,
-                element="02",
-            )
-        self._levels[e[1]] = e[3]
-        self._child(e)
-
-    def _child(self, e: list[str]) -> None:
-        """HL04 says whether levels follow below: 1 asks for one, 0 allows none."""
-        self._childless.pop(e[2], None)
-        if e[2] in self._leaves:
-            self._out.add(
-                "999.hl.child",
-                "the level above says that none follows below it",
-                codes=("IK304:8", "IK403:7"),
-                expected="HL04 1 in the level above",
-                element="02",
-            )
-        if e[4] == "1":
-            self._childless[e[1]] = self._out.place.copy()
-        elif e[4] == "0":
-            self._leaves.add(e[1])
-
     def close(self, e: list[str], position: int) -> None:
         """Check SE01 and SE02 and end the guide and the rules."""
         out = self._out
@@ -181,15 +132,7 @@ class _Transaction:
             self._rules.finish()
         if self._walker is not None:
             self._walker.finish()
-        for place in self._childless.values():
-            out.add(
-                "999.hl.child",
-                "the level says that one follows below it, and none does",
-                codes=("IK304:8", "IK403:7"),
-                expected="HL04 0, or the level below",
-                element="04",
-                at=place,
-            )
+        self._levels.finish()
         out.place.loop = ""
         if e[1] != str(position):
             out.add(
@@ -203,27 +146,6 @@ class _Transaction:
                 expected="the control number of the ST",
                 element="02",
             )
-
-
-_PARENTS: dict[str, set[str]] = {
-    "20": {""},
-    "21": {"20"},
-    "19": {"21", "20"},
-    "22": {"20", "21", "19"},
-    "23": {"22"},
-    "PT": {"19"},
-    "EV": {"22", "23", "19", "1P"},
-    "SS": {"EV"},
-}
-
-
-_PARENTS_OF: dict[str, dict[str, set[str]]] = {
-    "837": {"22": {"20"}},
-    "270": {"22": {"21"}},
-    "271": {"22": {"21"}},
-    "276": {"19": {"21"}, "22": {"19"}},
-    "277": {"19": {"21"}, "22": {"19"}},
-}
 
 
 def _rules(guide: Guide, out: Collector, duplicates: set[str]) -> _Rules:
