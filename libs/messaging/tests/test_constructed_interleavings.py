@@ -240,6 +240,24 @@ async def test_the_oldest_event_of_a_key_is_sent_first(database: Database) -> No
     assert transport.delivered() == [1, 2, 3]
 
 
+async def test_a_round_ends_with_the_row_that_reaches_its_bytes(database: Database) -> None:
+    """Rows are not all of a size: large ones go in smaller rounds, one at least, and none is left behind."""
+    await write_three(database)
+    read: list[int] = []
+
+    class Looking(Relay):
+        async def _read(self, connection: Any) -> Sequence[Any]:
+            rows = await super()._read(connection)
+            read.append(len(rows))
+            return rows
+
+    transport = PlannedTransport()
+    relay = Looking(database, transport, now, RelaySettings(round_bytes=1, depth=1, leader_retry_seconds=0.05))
+    await run_until_empty(database, relay)
+    assert transport.delivered() == [1, 2, 3]
+    assert max(read) == 1
+
+
 async def test_an_event_is_not_sent_while_its_predecessor_is_under_way(database: Database) -> None:
     """The first send is lost after the relay has looked for more: its successor must not be on the topic alone."""
     await write_three(database)

@@ -29,8 +29,12 @@ Stream = tuple[Any, str, str]
 log = logging.getLogger(__name__)
 
 _READ = """
-    SELECT seq, tenant_id, topic, key, headers, payload FROM messaging.outbox
-    WHERE shard = ANY($1) AND seq <> ALL($2) ORDER BY seq LIMIT $3
+    SELECT seq, tenant_id, topic, key, headers, payload FROM (
+        SELECT *, sum(octet_length(payload)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS bytes FROM (
+            SELECT seq, tenant_id, topic, key, headers, payload FROM messaging.outbox
+            WHERE shard = ANY($1) AND seq <> ALL($2) ORDER BY seq LIMIT $3
+        ) AS oldest
+    ) AS measured WHERE bytes - octet_length(payload) < $4 ORDER BY seq
 """
 _ARCHIVE = """
     WITH moved AS (DELETE FROM messaging.outbox WHERE seq = ANY($1) RETURNING *)
@@ -43,9 +47,13 @@ _DEPTH = "SELECT count(*) FROM (SELECT 1 FROM messaging.outbox LIMIT $1) AS boun
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """Limits of the relay. ``depth`` rounds of ``round_rows`` rows may be in flight at once."""
+    """Limits of the relay. ``depth`` rounds of ``round_rows`` rows may be in flight at once.
+
+    A round ends with the row that brings its payloads to ``round_bytes``.
+    """
 
     round_rows: int = 1_000
+    round_bytes: int = 32 * 1024 * 1024
     depth: int = 3
     poll_seconds: float = 0.1
     leader_retry_seconds: float = 1.0
@@ -182,7 +190,9 @@ class Relay:
     async def _read(self, connection: Any) -> "Sequence[Any]":
         in_flight = [seq for one in self._in_flight for seq in one.seqs]
         with translated_errors():
-            rows: Sequence[Any] = await connection.fetch(_READ, self.held_shards, in_flight, self._settings.round_rows)
+            rows: Sequence[Any] = await connection.fetch(
+                _READ, self.held_shards, in_flight, self._settings.round_rows, self._settings.round_bytes
+            )
         if not in_flight:
             return rows
         # A stream has one round in flight at a time: were the earlier send lost, the later one must not stand alone.
