@@ -25,7 +25,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 from revcycle_devstack import DevstackError
-from revcycle_devstack.jars import ensure_jars, sha256_of
+from revcycle_devstack.jars import JarMismatchError, ensure_jars, sha256_of
 from revcycle_devstack.layout import cache_folder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -74,7 +74,12 @@ def kustomize() -> tuple[str, ...]:
 
 
 def run_go(*arguments: str, **environment: str) -> str:
-    """Output of the go command. ToolAbsent when there is none or it cannot fetch."""
+    """Output of the go command.
+
+    Raises:
+        ToolAbsent: there is no go, or it cannot fetch.
+        SchemaMismatch: go itself says that a module is not the one it knows.
+    """
     if shutil.which("go") is None:
         raise ToolAbsent("go is not installed: install Go 1.24 or newer (or kubectl, when only rendering)")
     with tempfile.TemporaryDirectory() as elsewhere:
@@ -82,6 +87,8 @@ def run_go(*arguments: str, **environment: str) -> str:
             ["go", *arguments], cwd=elsewhere, env={**os.environ, **environment},
             capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False,
         )  # fmt: skip
+    if "SECURITY ERROR" in done.stderr:
+        raise SchemaMismatch(f"go {' '.join(arguments)}: {done.stderr.strip()[-500:]}")
     if done.returncode != 0:
         raise ToolAbsent(f"go {' '.join(arguments)}: {(done.stderr or done.stdout).strip()[-500:]}")
     return done.stdout
@@ -163,6 +170,8 @@ def _copy_from_modules(crds: Sequence[LockedCrd], folder: Path) -> None:
 def _generate_from_classes(crds: Sequence[LockedCrd], folder: Path) -> None:
     try:
         jars = ensure_jars(KUBERNETES / "strimzi-jars.lock", cache_folder())
+    except JarMismatchError as error:
+        raise SchemaMismatch(str(error)) from error
     except DevstackError as error:
         raise ToolAbsent(str(error)) from error
     # Not any Java of the machine: the generator needs 21, which the package of the lock has.

@@ -1,9 +1,11 @@
 """Promise: every overlay renders, is valid against the real schemas, and says of a cluster what we promise of it."""
 
 import copy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -89,6 +91,19 @@ def test_a_planted_wrong_type_or_name_is_found(
     found = errors(resource)
     assert found, f"{kind} {name} with {path} = {value!r} passed"
     assert found[0].startswith(f"{kind} {name}: ")
+
+
+def test_a_schema_that_is_not_the_locked_one_is_refused() -> None:
+    schemas()
+    folder, (first, *others) = manifests.crd_folder(), manifests.locked_crds()
+    with pytest.raises(manifests.SchemaMismatch, match=f"the CRD of {first.kind} has SHA-256 {first.sha256}"):
+        manifests._verify([*others, replace(first, sha256="0" * 64)], folder)
+
+
+def test_a_tool_that_is_absent_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(manifests.ToolAbsent, match="go is not installed: install Go"):
+        manifests.run_go("version")
 
 
 def test_what_follows_from_the_code_is_generated_from_it() -> None:

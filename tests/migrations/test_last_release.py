@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,11 +56,24 @@ def rendered(tree: Path, folder: Path) -> dict[str, str]:
     return dict(line.split(": ") for line in done.stdout.splitlines())
 
 
-def component_tests(tree: Path, schemas: Path) -> subprocess.CompletedProcess[str]:
-    """Run a tree's component tests of its services on schemas of another tree."""
+def component_tests(
+    tree: Path, schemas: Path, services: Sequence[str] = SERVICES, *options: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a tree's component tests of services on schemas of another tree."""
     environment = {**environment_of(tree), "REVCYCLE_TEST_SCHEMAS": str(schemas)}
-    paths = [f"services/{service}/tests" for service in SERVICES]
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "component and not long", "-p", "no:cacheprovider", *paths]
+    paths = [f"services/{service}/tests" for service in services]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "component and not long",
+        "-p",
+        "no:cacheprovider",
+        *options,
+        *paths,
+    ]
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -76,6 +89,16 @@ def test_todays_code_runs_on_the_schema_of_the_last_release(former: Path, tmp_pa
     done = component_tests(ROOT, tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     sys.stdout.write(done.stdout[-200:])
+
+
+def test_a_column_that_is_taken_away_too_early_is_noticed(former: Path, tmp_path: Path) -> None:
+    """The judge can say no."""
+    rendered(ROOT, tmp_path)
+    script = tmp_path / "revcycle_coding.migrations.sql"
+    script.write_text(script.read_text() + "ALTER TABLE coding.task DROP COLUMN reasons;\n")
+    done = component_tests(former, tmp_path, ["coding"], "-x")
+    assert done.returncode == 1, done.stdout[-2000:]
+    assert " failed" in done.stdout
 
 
 def test_both_say_so(former: Path, tmp_path: Path) -> None:

