@@ -110,8 +110,8 @@ def counts(told: list[Told]) -> str:
 def drawn(told: list[Told], size: int, seed: int) -> str:
     """So many findings of each kind by a seeded draw, to be judged; procedure codes are left out."""
     kinds: dict[tuple[str, str], list[Told]] = defaultdict(list)
-    for one in told:
-        kinds[(one[2].rule, one[2].severity.value)].append(one)
+    for chart, note, one in told:
+        kinds[(one.rule, one.severity.value)].append((chart, note, one))
     rows = []
     for (rule, severity), of in sorted(kinds.items()):
         for chart, note, one in random.Random(f"{seed} {rule} {severity}").sample(of, min(size, len(of))):

@@ -109,9 +109,9 @@ class Mutator(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:  # noqa: D102
-        value: object = node.value
+        value = node.value
         if isinstance(value, bool):
-            instead: object = not value
+            instead: bool | int | str = not value
         elif isinstance(value, int):
             instead = value + 1
         elif isinstance(value, str) and value and " " not in value:

@@ -19,17 +19,17 @@ def lines(*codes: str, **changes: object) -> tuple[LineFacts, ...]:
 
 
 SURGERY = HistoryLine(code="G0011", date_of_service=date(2026, 5, 17), group_npi="1", specialty="s")
-SAME = {"group_npi": "1", "specialty": "s"}
-BORN = {"patient": PatientFacts(birth_date=date(1970, 1, 1), sex="F")}
+SAME: dict[str, Any] = {"group_npi": "1", "specialty": "s"}
+BORN: dict[str, Any] = {"patient": PatientFacts(birth_date=date(1970, 1, 1), sex="F")}
 STRONG = EvaluationFacts(life_threatening_problems=1, hospitalisation_decision=True)
-OUTLIER = {
+OUTLIER: dict[str, Any] = {
     "name": "share of top levels",
     "trials": 400,
     "peers": 30,
     "peer_mean_ppm": 200_000,
     "peer_90th_ppm": 300_000,
 }
-INPATIENT = {"setting": Setting.INPATIENT, "discharge_date": IN_FORCE, "present_on_admission": ("Y",)}
+INPATIENT: dict[str, Any] = {"setting": Setting.INPATIENT, "discharge_date": IN_FORCE, "present_on_admission": ("Y",)}
 
 
 VIOLATIONS: list[tuple[str, str, dict[str, Any]]] = [
