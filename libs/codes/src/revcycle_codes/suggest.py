@@ -31,7 +31,7 @@ from revcycle_codes.suggestion.notes import Problem, Section, SectionKind, headi
 from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
 from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
 from revcycle_codes.suggestion.refine import combine, explained_symptoms, refine
-from revcycle_codes.suggestion.terms import LIGHT, spans, words
+from revcycle_codes.suggestion.terms import LIGHT, joined, spans, word_set, words
 from revcycle_codes.table import CodeTable
 
 MAX_SUGGESTIONS = 20
@@ -146,6 +146,7 @@ class Suggester:
         """Candidates for a note. Raises CodesError for a note above 1 MiB of characters."""
         if len(text) > MAX_NOTE_CHARACTERS:
             raise CodesError(f"note of {len(text):,} characters; at most {MAX_NOTE_CHARACTERS:,} are read")
+        original, text = text, joined(text)
         parts = sections(text)
         queries: list[QueryDraft] = []
         found: list[_Candidate] = []
@@ -156,7 +157,7 @@ class Suggester:
             if part.kind is SectionKind.ASSESSMENT:
                 found.extend(self._stated_codes(text, part))
                 for problem in _with_plan(problems(text, part), parts[place + 1 : place + 2]):
-                    found.extend(self._from_problem(text, problem, surroundings, queries))
+                    found.extend(self._from_problem(text, problem, surroundings, original, queries))
             if part.kind in _NARRATIVE:
                 found.extend(self._from_narrative(text, part))
         if not any(one.leading and one.score >= HIGHLIGHT_SCORE for one in found):
@@ -167,20 +168,20 @@ class Suggester:
 
     def search(self, typed: str, limit: int) -> list[tuple[str, str]]:
         """Codes for a search field while it is typed into: code and phrase, the shortest phrases first."""
-        whole, _, last = typed.lower().rpartition(" ")
+        whole, _, last = joined(typed).lower().rpartition(" ")
         found: dict[str, str] = {}
         for phrase in self._index.complete(words(whole), last.strip(), 4 * limit):
             found.setdefault(display(CodeSystem.ICD10CM, phrase.code), phrase.path[-1])
         return list(found.items())[:limit]
 
     def _from_problem(
-        self, text: str, problem: Problem, surroundings: str, queries: list[QueryDraft]
+        self, text: str, problem: Problem, surroundings: str, original: str, queries: list[QueryDraft]
     ) -> Iterator[_Candidate]:
         heading = text[problem.start : problem.end]
         following = text[problem.end : problem.end + _TAIL_CHARACTERS]
         certain = 0 if taken_back(following) else len(heading) if is_screening(heading) else certain_part(heading)
         if certain < len(heading) and is_uncertain(heading + following.partition("\n")[0]):
-            draft = draft_query(text, problem.start, problem.end)
+            draft = draft_query(original, problem.start, problem.end)
             if not lint_query(draft):
                 queries.append(draft)
         if (whole := self._named_without(heading, certain)) is not None:
@@ -227,7 +228,7 @@ class Suggester:
         whole, parts = (start, end), heading_parts(text, start, end)
         if parts in ([], [whole]) or is_status(text[start:end]) or is_screening(text[start:end]):
             return [whole]
-        around = frozenset(words(body))
+        around = word_set(body)
         scores = [self._top(text[one:other], around) for one, other in [whole, *parts]]
         good = [part for part, score in zip(parts, scores[1:], strict=True) if score >= _GOOD_PART]
         if scores[0] >= _WHOLE_HEADING or not good or max(scores[1:]) <= scores[0]:
@@ -247,7 +248,7 @@ class Suggester:
         only = _PERSONAL_HISTORY if status else _SCREENINGS if is_screening(heading) else ""
         seen: set[str] = set()
         rank = 0
-        for match in self._search(tuple(words(heading)), frozenset(words(body)), _PER_PROBLEM):
+        for match in self._search(tuple(words(heading)), word_set(body), _PER_PROBLEM):
             if only and (match.coverage < _COVERAGE or not match.phrase.code.startswith(only)):
                 continue
             for key, rules in refine(self._table, match.phrase.code, (heading, *around)):

@@ -105,7 +105,7 @@ def clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def of_family(text: str) -> bool:
     """Whether a clause speaks of somebody else than the patient; who reports or comes along does not count."""
-    return _FAMILY.search(_REPORTER.sub(" ", text)) is not None
+    return _FAMILY.search(text) is not None and _FAMILY.search(_REPORTER.sub(" ", text)) is not None
 
 
 def assertion(text: str, clause: tuple[int, int], span: tuple[int, int]) -> Assertion:

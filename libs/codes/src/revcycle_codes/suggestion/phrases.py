@@ -9,7 +9,7 @@ from heapq import nlargest
 from msgspec import Struct
 
 from revcycle_codes.loaders.tabular import TabularNode
-from revcycle_codes.suggestion.terms import LIGHT, words
+from revcycle_codes.suggestion.terms import LIGHT, joined, words
 
 _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
@@ -43,14 +43,15 @@ def tabular_phrases(nodes: Iterable[TabularNode]) -> list[Phrase]:
             continue
         texts = [("description", node.description)]
         texts += [("inclusion term", text) for text in (*node.inclusion_terms, *node.includes)]
-        found += [Phrase(node.code, (kind, text), frozenset(words(text)), 0.97) for kind, text in texts]
+        found += [Phrase(node.code, (kind, text), frozenset(words(joined(text))), 0.97) for kind, text in texts]
     return found
 
 
 def alias_phrases(aliases: Mapping[str, str]) -> list[Phrase]:
     """Names in use, preferred over a description that fits as well."""
     return [
-        Phrase(code.replace(".", ""), ("name in use", name), frozenset(words(name))) for name, code in aliases.items()
+        Phrase(code.replace(".", ""), ("name in use", name), frozenset(words(joined(name))))
+        for name, code in aliases.items()
     ]
 
 
@@ -76,7 +77,7 @@ class PhraseIndex:
 
     def add_exact(self, phrase: Phrase, text: str) -> None:
         """Make a phrase findable in running text, its words side by side in any order."""
-        key = tuple(sorted(words(text)))
+        key = tuple(sorted(words(joined(text))))
         if key:
             self.exact.setdefault(key, phrase)
             self.longest = max(self.longest, len(key))

@@ -7,7 +7,7 @@ from functools import lru_cache
 from revcycle_codes.rules.curated import SYMPTOMS
 from revcycle_codes.rules.laterality import side_of
 from revcycle_codes.suggestion.said import at_site, said_instead
-from revcycle_codes.suggestion.terms import LIGHT, words
+from revcycle_codes.suggestion.terms import LIGHT, word_set, words
 from revcycle_codes.table import CodeRow, CodeTable
 
 _SIDE = re.compile(r"\b(right|left|bilateral|both|rt|lt|bilat|b/l)\b", re.IGNORECASE)
@@ -45,7 +45,7 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
     said = said_instead(row.code, texts[0], heading, rules)
     if said is not None and (instead := table.rows(said)) and instead[0].billable:
         row = instead[0]
-    elif narrower := _narrower(table, row, frozenset(words(heading)), side):
+    elif narrower := _narrower(table, row, word_set(heading), side):
         row = narrower
         rules.append("site")
     if not row.billable:
@@ -94,7 +94,7 @@ def _narrower(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | 
 
 
 def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | None:
-    said = set(words(text))
+    said = word_set(text)
     later = _LATER.search(text) is not None
     wanted = "D" if later else "A"
 

@@ -5,8 +5,10 @@ from functools import lru_cache
 
 from revcycle_codes.suggestion.abbreviations import CAPITALS, COMPOUNDS, EXPANSIONS
 
-_WORD = re.compile(rf"{COMPOUNDS}|[A-Za-z0-9]+(?:'[a-z]+)?", re.IGNORECASE)
-_JOINED = re.compile(r"[-/. ]")
+_JOINT = "·"
+_WORD = re.compile(rf"[A-Za-z0-9{_JOINT}]+(?:'[a-z]+)?")
+_COMPOUND = re.compile(COMPOUNDS, re.IGNORECASE)
+_SEPARATORS = str.maketrans(dict.fromkeys("-/. ", _JOINT))
 _ROMAN = re.compile(r"\b(stage|type|class|grade) (i{1,3}|iv|v)\b", re.IGNORECASE)
 _NUMBERS = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 _STAGE = re.compile(r"\bckd-?(\d[ab]?)\b", re.IGNORECASE)
@@ -54,10 +56,21 @@ def stem(word: str) -> str:
 LIGHT = frozenset(stem(word) for word in _LIGHT_WORDS.split())
 
 
+def joined(text: str) -> str:
+    """The text with compounds made one word, every character in its place: "A-fib" becomes "A·fib"."""
+    return _COMPOUND.sub(lambda found: found[0].translate(_SEPARATORS), text)
+
+
 def words(text: str) -> list[str]:
-    """Stems in order, abbreviations written out, stop words left out."""
+    """Stems of a joined text in order, abbreviations written out, stop words left out."""
     plain = _ROMAN.sub(lambda found: f"{found[1]} {_NUMBERS[found[2].lower()]}", _STAGE.sub(_STAGED, text))
     return [part for match in _WORD.findall(plain) for part in _parts(match)]
+
+
+@lru_cache(maxsize=1024)
+def word_set(text: str) -> frozenset[str]:
+    """The stems of a joined text; the text around a problem is asked for again and again."""
+    return frozenset(words(text))
 
 
 def spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
@@ -72,5 +85,5 @@ def _parts(token: str) -> tuple[str, ...]:
     word = token.lower().removesuffix("'s")
     if word in _STOP:
         return ()
-    joined = _JOINED.sub("", word)
-    return tuple(stem(part) for part in (CAPITALS.get(token) or EXPANSIONS.get(joined, joined)).split())
+    whole = word.replace(_JOINT, "")
+    return tuple(stem(part) for part in (CAPITALS.get(token) or EXPANSIONS.get(whole, whole)).split())
