@@ -6,7 +6,7 @@ streets, which hardly repeat, are checked as columns over many claims at once; w
 that is refused, is left to the loop writers, which say why.
 """
 
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
@@ -20,6 +20,8 @@ from revcycle_edi.x12.t837_write import (
     diagnosis_texts,
     pointers_text,
     procedure_text,
+    write_adjudication,
+    write_other_payer,
     write_payer,
     write_provider,
 )
@@ -29,6 +31,7 @@ from revcycle_edi.x12.writer import SegmentWriter, clean_text, code, composite, 
 _MAX_LINES = 50
 _ROWS = 512
 _K = TypeVar("_K", bound=Hashable)
+_T = TypeVar("_T")
 _Block = tuple[str, int]
 """Finished segments, terminators between them, and how many they are."""
 _NOTHING: _Block = ("", 0)
@@ -167,17 +170,22 @@ class PlainWriter:
                 rendering, count = _NOTHING
             else:
                 rendering, count = self._providers.get(id(provider)) or _kept(self._providers, provider, _provider)
+            others, more = _written(write_other_payer, claim.other_payers) if claim.other_payers else _NOTHING
+            lines, decided = self._lines(claim)
             return (
                 f"CLM*{claim.claim_id}*{self._amounts[claim.charge_cents]}{tail}{authorization}"
-                f"~{self._diagnoses[(claim.diagnosis_codes, claim.diagnosis_version)]}{rendering}{self._lines(claim)}",
-                2 + (number != "") + count + 4 * len(claim.lines),
+                f"~{self._diagnoses[(claim.diagnosis_codes, claim.diagnosis_version)]}{rendering}{others}{lines}",
+                2 + (number != "") + count + more + 4 * len(claim.lines) + decided,
             )
         except X12Error:
             return None
 
-    def _lines(self, claim: ProfessionalClaim) -> str:
-        """Loops 2400, the terminator in front of each segment. X12Error when one has not the plain shape."""
-        text = ""
+    def _lines(self, claim: ProfessionalClaim) -> _Block:
+        """Loops 2400, the terminator in front of each segment, and how many segments are of loops 2430.
+
+        X12Error when a line has not the plain shape.
+        """
+        text, decided = "", 0
         amounts, procedures, units, pointers, served = (
             self._amounts,
             self._procedures,
@@ -198,7 +206,6 @@ class PlainWriter:
                 or line.notes
                 or line.attachments
                 or line.extra_segments
-                or line.adjudications
                 or line.providers
                 or line.drug is not None
                 or line.rendering_provider is not None
@@ -215,7 +222,11 @@ class PlainWriter:
                 f"~LX*{number}~SV1*{procedure}*{amounts[line.charge_cents]}*{units[(line.unit_code, line.units)]}"
                 f"*{place}**{pointed}~{served[(line.service_from, line.service_to)]}~REF*6R*{control}"
             )
-        return text
+            if line.adjudications:
+                decisions, count = _written(write_adjudication, line.adjudications)
+                text += decisions
+                decided += count
+        return text, decided
 
 
 _OTHER_SHAPE = X12Error("837.write.shape", "not of the plain shape", expected="the loop writers")
@@ -229,7 +240,6 @@ def _is_plain(claim: ProfessionalClaim) -> bool:
         or claim.notes
         or claim.attachments
         or claim.extra_segments
-        or claim.other_payers
         or claim.providers
         or claim.service_facility is not None
         or claim.referring_provider is not None
@@ -245,6 +255,14 @@ def _is_plain(claim: ProfessionalClaim) -> bool:
         or not claim.diagnosis_codes
         or not 1 <= len(claim.lines) <= _MAX_LINES
     )
+
+
+def _written(write: Callable[[SegmentWriter, _T], None], records: Iterable[_T]) -> _Block:
+    """What a loop writer writes of each record, the terminator in front of each segment."""
+    out = SegmentWriter()
+    for record in records:
+        write(out, record)
+    return "".join("~" + segment for segment in out.segments), out.count
 
 
 def _kept(cache: dict[int, _Block], record: _K, write: Callable[[_K], _Block]) -> _Block:

@@ -245,7 +245,7 @@ def write_line_tail(out: SegmentWriter, line: ServiceLine) -> None:
     for entity, provider in line.providers:
         write_provider(out, entity, provider)
     for adjudication in line.adjudications:
-        _write_adjudication(out, adjudication)
+        write_adjudication(out, adjudication)
     out.raw([raw for raw in late if raw[0] in ("LQ", "FRM")])
     out.raw([raw for raw in late if raw[0] not in _PLACED])
 
@@ -254,7 +254,8 @@ _BEFORE_DATES = frozenset(("SV5", "SV4", "CR1", "CR2", "CR3", "CR5", "CRC"))
 _PLACED = frozenset(("QTY", "MEA", "CN1", "DTP", "K3", "PS1", "HCP", "REF", "LQ", "FRM"))
 
 
-def _write_adjudication(out: SegmentWriter, item: LineAdjudication) -> None:
+def write_adjudication(out: SegmentWriter, item: LineAdjudication) -> None:
+    """Loop 2430."""
     procedure = code(item.procedure_code, "adjudicated procedure", 48)
     modifiers = [code(m, "modifier", 2) for m in item.modifiers]
     out.add(
