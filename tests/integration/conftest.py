@@ -35,6 +35,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, contained_servers: Container
         simulators=("payer",),
         seed=SEED,
         business_date=BUSINESS_DATE,
+        trace_ratio=1,
         extra_environment={
             "adjudication-gateway": {
                 "REVCYCLE_PAYER_CONNECT_TIMEOUT_SECONDS": "2",

@@ -33,6 +33,7 @@ from revcycle_messaging.errors import (
 from revcycle_messaging.keys import KeyRing
 from revcycle_messaging.sealing import Received, check_seal, open_event
 from revcycle_messaging.streams import Item
+from revcycle_messaging.tracing import trace_id_of
 from revcycle_messaging.transports import ConsumerClient, IncomingRecord, TopicPartition, Transport
 from revcycle_messaging.waiting import wait_for_event
 
@@ -246,7 +247,8 @@ class Consumer:
             # Opened while the former chunk is in its transaction. What does not open fails in its turn, if it is fresh.
             with suppress(Exception):
                 received = open_event(record.topic, key, envelope, record.value, self._database.keys)
-        return Item(record.topic, key, envelope, headers, record.value, received)
+        item = Item(record.topic, key, envelope, headers, record.value, received)
+        return self._database.tracer.entered(item) if self._database.tracer else item
 
     async def _apply_halving(self, tenant_id: UUID, items: Sequence[Item]) -> None:
         """Apply a chunk; when an event in it fails, halve until it stands alone, in order."""
@@ -280,10 +282,14 @@ class Consumer:
 
     async def _apply(self, tenant_id: UUID, items: Sequence[Item]) -> int:
         """One transaction: judge, handle what is fresh, park what is early. Returns how many were handled."""
+        tracer = self._database.tracer
+        started_ns = tracer.now_ns() if tracer else 0
         async with _blaming_the_events(), self._database.unit_of_work(tenant_id) as uow:
             verdict = await streams.offer(uow, self.name, items)
             await streams.park(uow, self.name, verdict.early, "gap or behind an event that waits")
             handled = await self.handle(uow, verdict.fresh)
+        if tracer:
+            tracer.handled(self.name, [one for one in verdict.fresh if one.envelope.type in self._handlers], started_ns)
         self.applied += len(verdict.fresh)
         self.duplicates += verdict.duplicates
         self._may_have_parked = self._may_have_parked or bool(verdict.early)
@@ -321,9 +327,12 @@ class Consumer:
                 may_die=refusal is None,
             )
         )
+        if self._database.tracer:
+            self._database.tracer.handled(self.name, [item], self._database.tracer.now_ns(), failure)
         if dead:
             self._recent.append(True)
             self.dead += 1
+            log.error("event is a dead letter", extra=_about(self.name, item))
         self._may_have_parked = True
 
     def _too_many_dead(self) -> str | None:
@@ -368,12 +377,17 @@ class Consumer:
         while limit > 0:
             limit -= 1
             head: Item | None = None
+            tracer = self._database.tracer
+            started_ns = tracer.now_ns() if tracer else 0
             try:
                 async with _blaming_the_events(), self._database.unit_of_work(tenant_id) as uow:
                     head = await parking.take_head(uow, self.name, topic, key, self._now())
                     if head is None:
                         return
+                    head = tracer.entered(head) if tracer else head
                     await self.handle(uow, [head])
+                if tracer:
+                    tracer.handled(self.name, [head], started_ns)
                 self.applied += 1
             except (Transient, MissingKey):
                 return
@@ -394,6 +408,21 @@ async def _blaming_the_events() -> AsyncIterator[None]:
         yield
     except TookTooLong as failure:
         raise Retryable(str(failure)) from None
+
+
+def _about(consumer: str, item: Item) -> dict[str, object]:
+    """What a log line may say of an event: ids and names."""
+    envelope = item.envelope
+    correlation_id = envelope.correlation_id
+    return {
+        "consumer": consumer,
+        "topic": item.topic,
+        "sequence": item.sequence,
+        "event_type": envelope.type,
+        "event_id": envelope.id,
+        "correlation_id": correlation_id,
+        "trace_id": trace_id_of(correlation_id) if correlation_id else None,
+    }
 
 
 def _open(item: Item, keys: KeyRing) -> Received[Any]:

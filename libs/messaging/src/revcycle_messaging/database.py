@@ -23,6 +23,7 @@ from revcycle_messaging.crash_points import reach
 from revcycle_messaging.envelope import DependsOn
 from revcycle_messaging.errors import DatabaseBehind, DatabaseRefused, OutboxFull, TookTooLong, Transient
 from revcycle_messaging.keys import KeyRing
+from revcycle_messaging.tracing import Tracer, TransactionSpans, traceparent_without_spans
 
 JsonObject = Mapping[str, Any]
 
@@ -85,9 +86,16 @@ class UnitOfWork:
     """One transaction of one tenant. Opened and committed at the edge: a request, a chunk, a job, a timer."""
 
     def __init__(
-        self, connection: "asyncpg.pool.PoolConnectionProxy[Any]", tenant_id: UUID, service: str, keys: KeyRing
+        self,
+        connection: "asyncpg.pool.PoolConnectionProxy[Any]",
+        tenant_id: UUID,
+        service: str,
+        keys: KeyRing,
+        tracer: Tracer | None = None,
     ) -> None:
         self.tenant_id = tenant_id
+        self.spans = TransactionSpans(tracer) if tracer else None
+        self.correlation_ids: set[str] = set()
         self._connection = connection
         self._service = service
         self._keys = keys
@@ -135,6 +143,8 @@ class UnitOfWork:
         """
         ordinal = self._events_of_cause.get(cause.id, 0)
         self._events_of_cause[cause.id] = ordinal + 1
+        if cause.correlation_id is not None and len(self.correlation_ids) < 2:
+            self.correlation_ids.add(cause.correlation_id)
         event_id = cause.derive(f"event:{event.contract.type}", ordinal)
         self._events.append(
             outbox.PendingEvent(event_id, event, cause, tuple(depends_on), topic or event.contract.topic)
@@ -152,6 +162,12 @@ class UnitOfWork:
     ) -> None:
         """Have an effect outside done iff this transaction commits. The payload holds ids, never patients' data."""
         self._jobs.append(PendingJob(job_id, kind, payload, cause.correlation_id, cause.now, run_at or cause.now))
+
+    def traceparent(self, cause: Cause, topic: str | None = None, sequence: int = 0) -> str | None:
+        """The trace context of what this transaction does for a cause: that of the encounter it is about."""
+        if self.spans is None:
+            return traceparent_without_spans(cause)
+        return self.spans.traceparent(cause, topic, sequence)
 
     def set_timer(self, aggregate: str, name: str, due_at: datetime, payload: JsonObject | None = None) -> None:
         """Set or replace the timer ``name`` of an aggregate."""
@@ -248,6 +264,7 @@ class Database:
         service: name of the service, the ``ce_source`` of its events.
         refuses_because: why nothing may be written now (see :mod:`revcycle_messaging.restores`), or None.
         compared: the incarnation of the database that was compared with its topics and found sound, or None.
+        tracer: records spans; None: nobody does.
     """
 
     def __init__(
@@ -263,6 +280,7 @@ class Database:
         self.outbox_rows = 0
         self.refuses_because: str | None = None
         self.compared: tuple[Any, ...] | None = None
+        self.tracer: Tracer | None = None
 
     @classmethod
     async def connect(
@@ -354,7 +372,7 @@ class Database:
             with translated_errors():
                 await transaction.start()
             try:
-                uow = UnitOfWork(connection, tenant_id, self.service, self.keys)
+                uow = UnitOfWork(connection, tenant_id, self.service, self.keys, self.tracer)
                 await uow.fetch_value("SELECT set_config('app.tenant', $1, true)", str(tenant_id))
                 yield uow
                 await uow.flush()
@@ -367,6 +385,8 @@ class Database:
             with translated_errors():
                 await transaction.commit()
             reach("after_commit")
+            if uow.spans is not None:
+                uow.spans.committed()
         finally:
             # What happens to the connection now says nothing about the work: a broken one is dropped by the pool.
             with suppress(Transient, DatabaseRefused), translated_errors():

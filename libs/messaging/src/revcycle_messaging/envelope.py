@@ -1,5 +1,6 @@
 """The CloudEvents 1.0 envelope in Kafka binary mode, and its one canonical text."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,10 @@ from revcycle_messaging.errors import BadSeal
 
 CONTENT_TYPE: Final = "application/json"
 SEAL_HEADER: Final = "ce_seal"
+TRACEPARENT: Final = "traceparent"
 # Telemetry may rewrite the trace context on the way, so it is the one header outside the seal.
-MUTABLE_HEADERS: Final = frozenset({SEAL_HEADER, "traceparent"})
+MUTABLE_HEADERS: Final = frozenset({SEAL_HEADER, TRACEPARENT})
+_TRACEPARENT_FORM: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 # A fifth of the time of the standard library's own constructor.
 _read_uuid: Final = TypeAdapter(UUID).validator.validate_python
 
@@ -68,7 +71,7 @@ def write_headers(envelope: Envelope) -> dict[str, str]:
     if envelope.depends_on:
         headers["ce_dependson"] = ",".join(str(item) for item in envelope.depends_on)
     if envelope.traceparent is not None:
-        headers["traceparent"] = envelope.traceparent
+        headers[TRACEPARENT] = envelope.traceparent
     return headers
 
 
@@ -89,7 +92,7 @@ def read_headers(headers: Mapping[str, str]) -> Envelope:
             correlation_id=headers.get("ce_correlationid"),
             causation_id=_read_uuid(causation) if causation else None,
             depends_on=tuple(parse_depends_on(headers.get("ce_dependson", ""))),
-            traceparent=headers.get("traceparent"),
+            traceparent=headers.get(TRACEPARENT),
         )
     except KeyError as missing:
         raise BadSeal(f"header {missing.args[0]} is missing") from None
@@ -157,11 +160,16 @@ def headers_text_to_kafka(text: str) -> list[tuple[str, bytes]]:
 
 
 def headers_from_kafka(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
-    """The inverse of :func:`headers_to_kafka`; BadSeal for a repeated name, a null, or bytes that are not UTF-8."""
+    """The inverse of :func:`headers_to_kafka`; BadSeal for a repeated name, a null, or bytes that are not UTF-8.
+
+    A trace context that is none is left out: no seal covers it, so anybody may have written anything there.
+    """
     try:
         read = {name: value.decode() for name, value in headers if value is not None}
     except UnicodeDecodeError:
         raise BadSeal("a header is not UTF-8") from None
     if len(read) != len(headers):
         raise BadSeal("a header is repeated or null")
+    if not _TRACEPARENT_FORM.fullmatch(read.get(TRACEPARENT, "")):
+        read.pop(TRACEPARENT, None)
     return read

@@ -66,7 +66,7 @@ async def insert_events(uow: "UnitOfWork", events: Sequence[PendingEvent], servi
             correlation_id=pending.cause.correlation_id,
             causation_id=pending.cause.id,
             depends_on=_filled(pending, newest),
-            traceparent=pending.cause.traceparent,
+            traceparent=uow.traceparent(pending.cause, stream[0], sequence),
         )
         sealed = seal_event(pending.event, envelope, pending.topic, keys, entropy)
         if len(sealed.payload) > MAX_PAYLOAD_BYTES:

@@ -68,6 +68,7 @@ class _Round:
     seqs: Sequence[int]
     streams: Sequence[Stream]
     sending: "asyncio.Task[Sequence[bool]]"
+    started_ns: int
 
 
 class Relay:
@@ -178,7 +179,8 @@ class Relay:
             rows = [] if ending else await self._read(connection)
             if rows:
                 reach("relay_before_send")
-                self._in_flight.append(_round(producer, rows))
+                tracer = self._database.tracer
+                self._in_flight.append(_round(producer, rows, tracer.now_ns() if tracer else 0))
             if self._in_flight and (not rows or len(self._in_flight) >= self._settings.depth):
                 await self._settle(connection, self._in_flight[0])
                 self._in_flight.popleft()
@@ -209,6 +211,8 @@ class Relay:
             with translated_errors():
                 await connection.execute(_ARCHIVE, moved, self._archive_day)
             self.published += len(moved)
+            if self._database.tracer:
+                self._database.tracer.sent(round_.rows if not stuck else [], round_.started_ns)
         reach("relay_after_archive")
         if stuck:
             raise Transient(f"broker did not acknowledge {stuck} of {len(round_.rows)} records")
@@ -248,10 +252,10 @@ def _stream(row: Any) -> Stream:
     return row["tenant_id"], row["topic"], row["key"]
 
 
-def _round(producer: Producer, rows: "Sequence[Any]") -> _Round:
+def _round(producer: Producer, rows: "Sequence[Any]", started_ns: int) -> _Round:
     """Rows on their way. What they are known by is read out once: every later reading compares with it."""
     sending = asyncio.create_task(_send(producer, rows))
-    return _Round(rows, [row["seq"] for row in rows], [_stream(row) for row in rows], sending)
+    return _Round(rows, [row["seq"] for row in rows], [_stream(row) for row in rows], sending, started_ns)
 
 
 async def _send(producer: Producer, rows: "Sequence[Any]") -> Sequence[bool]:

@@ -45,6 +45,7 @@ from revcycle_service_kit.problems import (
 )
 from revcycle_service_kit.program import main
 from revcycle_service_kit.settings import ServiceSettings
+from revcycle_service_kit.telemetry import TracedTransport, working
 from revcycle_service_kit.timers import DueTimer, TimerHandler, TimerKind
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "TimerKind",
     "TokenKey",
     "TokenVerifier",
+    "TracedTransport",
     "Unauthorized",
     "Unprocessable",
     "UnsupportedMediaType",
@@ -107,4 +109,5 @@ __all__ = [
     "run_command",
     "service_context",
     "takes",
+    "working",
 ]

@@ -9,6 +9,7 @@ from revcycle_messaging.database import translated_errors
 from revcycle_messaging.waiting import wait_for_event
 
 from revcycle_service_kit.context import Background, ServiceContext
+from revcycle_service_kit.telemetry import working
 
 LOCK_CLASS: Final = zlib.crc32(b"revcycle-background") & 0x7FFFFFFF
 LEADER_RETRY_SECONDS: Final = 2.0
@@ -35,7 +36,8 @@ class BackgroundWorker:
                 pause = self._work.every_seconds
                 try:
                     if not self._work.leader or await self._leads():
-                        await self._work.run(self._context)
+                        with working(self._context.database.tracer, self._work.name):
+                            await self._work.run(self._context)
                     else:
                         pause = max(pause, LEADER_RETRY_SECONDS)
                 except MessagingError as failure:

@@ -9,6 +9,7 @@ import orjson
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from revcycle_messaging import Cause, Transient, UnitOfWork
+from revcycle_messaging.tracing import current_work
 
 from revcycle_service_kit.auth import Caller, authenticate
 from revcycle_service_kit.context import ServiceContext
@@ -37,6 +38,8 @@ def service_context(request: Request) -> ServiceContext:
 
 def request_cause(request: Request, caller: Caller) -> Cause:
     """A new request as the cause of what it changes."""
+    if (work := current_work.get()) is not None:
+        work.name = f"{request.method} {request.scope['route'].path}"
     now = service_context(request).clock.now()
     return Cause(
         tenant_id=caller.tenant_id,
@@ -73,7 +76,7 @@ async def run_command(
     while True:
         attempt += 1
         try:
-            return await _run_once(context, cause, use_case, keyed)
+            return await _run_once(request, cause, use_case, keyed)
         except Transient as failure:
             # Only what PostgreSQL itself rolled back (class 40) is certain to have had no effect.
             if attempt >= ATTEMPTS or "sqlstate=40" not in str(failure):
@@ -81,14 +84,16 @@ async def run_command(
             await asyncio.sleep(0.01 * attempt)
 
 
-async def _run_once(context: ServiceContext, cause: Cause, use_case: UseCase, keyed: KeyedRequest | None) -> Response:
-    async with context.database.unit_of_work(cause.tenant_id) as uow:
+async def _run_once(request: Request, cause: Cause, use_case: UseCase, keyed: KeyedRequest | None) -> Response:
+    async with service_context(request).database.unit_of_work(cause.tenant_id) as uow:
         if keyed is not None and (stored := await recall(uow, keyed, cause.now)) is not None:
             return _response(stored, {"idempotency-replayed": "true"})
         reply = await use_case(uow, cause)
         stored = StoredResponse(reply.status, reply.headers, body_bytes(reply.body))
         if keyed is not None:
             await remember(uow, keyed, stored, cause.now)
+    if len(uow.correlation_ids) == 1:
+        (request.state.correlation_id,) = uow.correlation_ids
     return _response(stored, {})
 
 

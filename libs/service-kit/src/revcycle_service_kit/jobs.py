@@ -21,6 +21,7 @@ from revcycle_messaging.waiting import wait_for_event
 from revcycle_service_kit.clock import Clock
 from revcycle_service_kit.ids import new_id
 from revcycle_service_kit.metrics import Metrics
+from revcycle_service_kit.telemetry import working
 
 BACKOFF_SECONDS: Final = (1, 2, 5, 10, 30, 60, 120, 300)
 POLL_SECONDS_MIN: Final = 0.1
@@ -226,7 +227,8 @@ class JobWorker:
 
         async def one(item: Prepared) -> None:
             async with gate:
-                await self._act_and_settle(name, kind, tenant_id, item, act_until)
+                with working(self._database.tracer, f"job {name}"):
+                    await self._act_and_settle(name, kind, tenant_id, item, act_until)
 
         await asyncio.gather(*(one(item) for item in prepared))
         return len(jobs)
@@ -279,7 +281,7 @@ class JobWorker:
         except NotAttempted as failure:
             result = JobResult.retry(f"not attempted: {str(failure)[:200]}")
         except Exception as failure:
-            self._log.error("act failed", exc_info=failure, kind=name)
+            self._log.error("act failed", exc_info=failure, kind=name, correlation_id=_about(prepared))
             result = JobResult.unknown(f"{type(failure).__name__} while acting")
         self._metrics.job_seconds.labels(name).observe(time.perf_counter() - started_at)
         try:
@@ -310,6 +312,9 @@ class JobWorker:
             )
             if len(held) != len(prepared.jobs):
                 return "lost_lease"
+            for job in prepared.jobs:
+                # Whether or not it leads to an event: the encounter's trace shows that this was tried.
+                uow.traceparent(job.cause(now))
             if result is None:
                 result = await kind.settle(uow, prepared, outcome, prepared.jobs[0].cause(now))
             rows = [(job.job_id, job.attempts, result) for job in prepared.jobs]
@@ -385,6 +390,12 @@ class JobWorker:
             await _write(uow, results, now, kind.max_attempts)
         self._metrics.job_outcomes.labels(name, "recovered").inc(len(jobs))
         return len(jobs)
+
+
+def _about(prepared: Prepared) -> str | None:
+    """The encounter it is about, when it is one."""
+    found = {job.correlation_id for job in prepared.jobs}
+    return found.pop() if len(found) == 1 else None
 
 
 async def _write(

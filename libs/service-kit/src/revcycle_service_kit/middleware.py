@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from revcycle_service_kit.context import MIB, ServiceContext
 from revcycle_service_kit.ids import new_id
 from revcycle_service_kit.problems import HeadersTooLarge, Problem, ServiceUnavailable, problem_response
+from revcycle_service_kit.telemetry import end_request, request_work
 
 DEFAULT_BODY_LIMIT: Final = 1 * MIB
 HEADER_LIMIT: Final = 32 * 1024
@@ -47,6 +48,7 @@ class _Exchange:
         self.scope = scope
         self.request_id = request_id
         self.traceparent = traceparent
+        self.trace_id = traceparent[3:35] if traceparent else None
         self.status = 0
         self.started_at = time.perf_counter()
 
@@ -55,6 +57,11 @@ class _Exchange:
         """The path as it was asked for, without query."""
         path: str = self.scope["path"]
         return path
+
+    @property
+    def method(self) -> str:
+        """One of the methods there are, or ``other``: it names metrics and spans."""
+        return self.scope["method"] if self.scope["method"] in _METHODS else "other"
 
     @property
     def route(self) -> str:
@@ -81,8 +88,17 @@ class EdgeMiddleware:
         self._in_work += 1
         self._context.metrics.requests_in_work.set(self._in_work)
         try:
-            with structlog.contextvars.bound_contextvars(request_id=exchange.request_id):
-                await self._answer(exchange, receive, send)
+            tracer = None if exchange.path in _QUIET else self._context.database.tracer
+            with request_work(tracer, exchange.method, exchange.traceparent) as work:
+                if work is not None:
+                    scope["state"]["traceparent"] = work.traceparent
+                    exchange.trace_id = work.trace_id
+                with structlog.contextvars.bound_contextvars(
+                    request_id=exchange.request_id, trace_id=exchange.trace_id
+                ):
+                    await self._answer(exchange, receive, send)
+                if work is not None:
+                    end_request(work, exchange.method, exchange.route, exchange.status)
         finally:
             self._in_work -= 1
             self._context.metrics.requests_in_work.set(self._in_work)
@@ -136,19 +152,20 @@ class EdgeMiddleware:
 
     def _note(self, exchange: _Exchange) -> None:
         seconds = time.perf_counter() - exchange.started_at
-        method = exchange.scope["method"] if exchange.scope["method"] in _METHODS else "other"
-        self._context.metrics.observe_request(method, exchange.route, exchange.status, seconds)
+        self._context.metrics.observe_request(exchange.method, exchange.route, exchange.status, seconds)
         if exchange.path in _QUIET:
             return
         caller = exchange.scope["state"].get("caller")
         self._context.log.info(
             "request",
-            method=method,
+            method=exchange.method,
             route=exchange.route,
             status=exchange.status,
             duration_ms=round(seconds * 1000, 1),
             request_id=exchange.request_id,
             tenant=getattr(caller, "tenant_id", None),
+            trace_id=exchange.trace_id,
+            correlation_id=exchange.scope["state"].get("correlation_id"),
         )
 
 

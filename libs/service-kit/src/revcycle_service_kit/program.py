@@ -21,6 +21,7 @@ from revcycle_service_kit.metrics import Metrics
 from revcycle_service_kit.migrations import MigrationError, migrate
 from revcycle_service_kit.runtime import EVERYTHING, WORKERS, Runtime, run_until_stopped
 from revcycle_service_kit.settings import ServiceSettings
+from revcycle_service_kit.telemetry import open_outlet
 from revcycle_service_kit.tenancy import UnprotectedTables
 from revcycle_service_kit.transport_security import TransportSecurityError, database_tls, kafka_security
 
@@ -141,6 +142,8 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
     verifier = TokenVerifier(read_token_keys(settings.token_key_file))
     keyring = KeyRing(settings.keyring_file)
     database = await _connect(settings, keyring)
+    outlet = open_outlet(settings)
+    database.tracer = outlet.tracer if outlet else None
     transport = KafkaTransport(
         settings.kafka_bootstrap_servers, client_id=settings.instance, security=kafka_security(settings)
     )
@@ -160,6 +163,8 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
             await built.close(context)
         await transport.close()
         await database.close()
+        if outlet is not None:
+            await asyncio.to_thread(outlet.close)
 
 
 async def _connect(settings: ServiceSettings, keyring: KeyRing) -> Database:

@@ -24,6 +24,9 @@ class ServiceSettings(TransportSecuritySettings):
         restore_check: compare the database with its own topics before anything is written. Off only where a fresh
             database is to be filled from topics that are full already.
         http_concurrency: requests in work at once; more are answered 503.
+        otlp_endpoint: base address of an OpenTelemetry collector (OTLP over HTTP) that spans go to.
+        trace_file: file that spans go to where there is no collector; with neither, none are recorded.
+        trace_ratio: share of encounters that are traced, the same ones in every service with the same ratio.
     """
 
     model_config = SettingsConfigDict(env_prefix="REVCYCLE_", extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -38,6 +41,9 @@ class ServiceSettings(TransportSecuritySettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8100, ge=0, le=65535)
     http_concurrency: int = Field(default=256, ge=1)
+    otlp_endpoint: str | None = Field(default=None, pattern="^https?://")
+    trace_file: Path | None = None
+    trace_ratio: float = Field(default=0.01, ge=0, le=1)
     keyring_file: Path = Path("keyring.json")
     token_key_file: Path = Path("token-key.json")
     business_date: date | None = None

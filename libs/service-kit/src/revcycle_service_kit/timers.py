@@ -24,6 +24,7 @@ from revcycle_messaging.waiting import wait_for_event
 from revcycle_service_kit.clock import Clock
 from revcycle_service_kit.ids import uuid7
 from revcycle_service_kit.metrics import Metrics
+from revcycle_service_kit.telemetry import working
 
 CHUNK: Final = 200
 POLL_SECONDS: Final = 0.5
@@ -173,7 +174,8 @@ class TimerWorker:
         if not aggregates:
             return 0
         try:
-            return await self._fire(tenant_id, name, aggregates)
+            with working(self._database.tracer, f"timer {name}"):
+                return await self._fire(tenant_id, name, aggregates)
         except Transient:
             raise
         except Exception as failure:

@@ -40,7 +40,7 @@ _EVENTS = """
 
 @dataclass(frozen=True, slots=True)
 class TraceLine:
-    """One event: when, which service, what, its place in its stream, the money it names, a word of what it says."""
+    """One event: when, which service, what, its place in its stream, the money, a word of what it says, whom about."""
 
     at: datetime
     service: str
@@ -49,6 +49,7 @@ class TraceLine:
     sequence: int
     money: str
     told: str
+    correlation: str | None
 
 
 async def trace(connections: "Mapping[str, asyncpg.Connection[Any]]", wanted: str) -> list[TraceLine]:
@@ -123,4 +124,5 @@ def _line(service: str, row: Any) -> TraceLine:
         sequence=row["sequence"],
         money=money,
         told=told.strip(),
+        correlation=headers.get("ce_correlationid"),
     )

@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--business-date", type=date.fromisoformat)
     parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--trace-ratio", type=float, default=0)
     given = parser.parse_args()
     options = StackOptions(
         state_dir=given.state_dir,
@@ -32,6 +33,7 @@ def main() -> int:
         seed=given.seed,
         business_date=given.business_date,
         fresh=given.fresh,
+        trace_ratio=given.trace_ratio,
     )
     try:
         run_in_foreground(options, _say, lambda stack: None)

@@ -91,6 +91,11 @@ class StateLayout:
         """Certificate authority of the payer simulator's door."""
         return self.payer / "ca.pem"
 
+    @property
+    def traces(self) -> Path:
+        """Spans, one file per process."""
+        return self.root / "traces"
+
     def keyring_file(self, service: str) -> Path:
         """Envelope and compartment keys that one service may hold."""
         return self.keys / f"{service}.json"

@@ -37,7 +37,8 @@ class StackOptions:
 
     `extra_environment` maps a process name (`claims-1`), a service name (`claims`) or `*` to variables; the more
     specific name wins. `programs` replaces the command of a service. `fresh` empties the state folder first.
-    `echo` shows every log line on standard error.
+    `echo` shows every log line on standard error. `trace_ratio` is the share of encounters whose spans are kept in
+    files of the state folder.
 
     For those who try faults: `brokers` is 1 or 3; `proxied` puts Toxiproxy between the services and their servers;
     `postgresql_disk_mib` puts PostgreSQL's data on a tmpfs of this size (root only); `longest_backoff_seconds` bounds
@@ -55,6 +56,7 @@ class StackOptions:
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fresh: bool = False
     echo: bool = False
+    trace_ratio: float = 0
     brokers: int = 1
     proxied: bool = False
     postgresql_disk_mib: int | None = None
@@ -137,6 +139,9 @@ def service_environment(
     }
     if options.business_date is not None:
         own["REVCYCLE_BUSINESS_DATE"] = options.business_date.isoformat()
+    if options.trace_ratio > 0:
+        own["REVCYCLE_TRACE_FILE"] = str(layout.traces / f"{process.name}.jsonl")
+        own["REVCYCLE_TRACE_RATIO"] = str(options.trace_ratio)
     if payer_url is not None:
         own["REVCYCLE_PAYER_URL"] = payer_url
         own["REVCYCLE_CA_FILE"] = str(layout.payer_ca_file)

@@ -48,6 +48,7 @@ def detached_arguments(options: StackOptions) -> tuple[str, ...]:
         *("--state-dir", str(options.state_dir)),
         *("--instances", str(options.instances)),
         *("--seed", str(options.seed)),
+        *("--trace-ratio", str(options.trace_ratio)),
     ]
     for simulator in options.simulators:
         arguments += ["--simulator", simulator]

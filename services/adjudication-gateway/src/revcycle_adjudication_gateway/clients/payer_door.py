@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 import orjson
+from revcycle_service_kit import TracedTransport
 from revcycle_service_kit.transport_security import TransportSecurityError, client_context
 
 from revcycle_adjudication_gateway.domain.delivery import DoorAnswer
@@ -81,12 +82,13 @@ class PayerDoor:
                 verify = client_context("REVCYCLE_PAYER", self._ca_file, *self._own_files, ca_name="REVCYCLE_CA_FILE")
             except TransportSecurityError as error:
                 raise DoorClosed(str(error)) from None
+            limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=0 if fresh else None)
             self._opened[fresh] = httpx.AsyncClient(
                 timeout=self._timeout,
-                verify=verify,
-                transport=self._transport,
+                transport=TracedTransport(
+                    self._transport or httpx.AsyncHTTPTransport(verify=verify, limits=limits, trust_env=False)
+                ),
                 trust_env=False,
-                limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=0 if fresh else None),
             )
         return self._opened[fresh]
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from revcycle_service_kit import working
+
 from revcycle_adjudication_gateway.clients.payer_door import MAILBOX_LIMIT, DoorClosed, MailboxItem, PayerDoor
 from revcycle_adjudication_gateway.domain.backoff import backoff
 from revcycle_adjudication_gateway.domain.inbound import Malformed, Reading, addressee, read
@@ -97,8 +99,9 @@ class Reader:
             return False
         try:
             understood = await _understand(unread)
-            async with database.unit_of_work(tenant_id) as uow:
-                await read_inbound(uow, unread, understood, self._policy)
+            with working(database.tracer, "read answer"):
+                async with database.unit_of_work(tenant_id) as uow:
+                    await read_inbound(uow, unread, understood, self._policy)
         except Exception as error:
             # Whatever is wrong with one answer must not delay the next: it is tried again, later each time.
             await self._postpone(tenant_id, unread, now)

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from revcycle_messaging import Cause, Database
+from revcycle_service_kit import working
 
 from revcycle_adjudication_gateway.clients.payer_door import PayerDoor
 from revcycle_adjudication_gateway.domain.delivery import DoorAnswer
@@ -80,11 +81,12 @@ class Sender:
 
     async def _drain(self, tenant_id: UUID, route: Route) -> None:
         while not self._lanes.closing:
-            delivery = await self._open(tenant_id, route)
-            if delivery is None:
-                return
-            answer = await self._deliver(tenant_id, route, delivery)
-            await self._settle(tenant_id, delivery, answer)
+            with working(self._means.database.tracer, "deliver"):
+                delivery = await self._open(tenant_id, route)
+                if delivery is None:
+                    return
+                answer = await self._deliver(tenant_id, route, delivery)
+                await self._settle(tenant_id, delivery, answer)
 
     async def _open(self, tenant_id: UUID, route: Route) -> Delivery | None:
         cause = self._means.new_cause(tenant_id)

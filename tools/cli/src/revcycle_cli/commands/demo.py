@@ -172,6 +172,7 @@ def _start(options: DemoOptions) -> RunningStack:
         seed=options.seed,
         business_date=BUSINESS_DATE,
         fresh=True,
+        trace_ratio=1,
     )
     try:
         run_detached(wanted, _say)

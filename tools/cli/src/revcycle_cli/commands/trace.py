@@ -27,19 +27,51 @@ def trace(
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")
     ] = None,
+    spans: Annotated[
+        bool,
+        typer.Option("--spans", help="Print what the services did and how long it took, as a tree, instead of events."),
+    ] = False,
 ) -> None:
     """Print every event about ID, oldest first: time, service, event, place in its stream, money.
 
-    Shows ids, states and money only: sealed fields stay sealed.
+    Shows ids, states and money only: sealed fields stay sealed. With --spans: the OpenTelemetry trace of the encounter
+    (its trace id is its id without dashes). `revcycle up` and `revcycle demo` keep spans in files; where they go to a
+    collector (REVCYCLE_OTLP_ENDPOINT), look for that trace id there.
     """
     import asyncio
 
     from revcycle_cli.stack import check_inputs, fail, running_stack
 
-    lines = asyncio.run(_read(check_inputs(running_stack(state_dir)).database_urls, wanted))
+    stack = running_stack(state_dir)
+    lines = asyncio.run(_read(check_inputs(stack).database_urls, wanted))
     if not lines:
         fail("nothing is known by that id. Encounter numbers and claim ids are listed by GET /v1/claims")
-    _show(lines)
+    if spans:
+        _show_spans(stack.connections.layout.traces, lines)
+    else:
+        _show(lines)
+
+
+def _show_spans(folder: Path, lines: "list[TraceLine]") -> None:
+    from revcycle_messaging.tracing import trace_id_of
+    from rich.console import Console
+
+    from revcycle_cli.spans import read_spans, span_tree
+    from revcycle_cli.stack import fail
+
+    wanted = dict.fromkeys(trace_id_of(line.correlation) for line in lines if line.correlation)
+    found = read_spans(folder, wanted.keys())
+    traces = [(one, found[one]) for one in wanted if one in found]
+    if not traces:
+        fail(
+            f"no spans of {', '.join(wanted)} in {folder}: `revcycle up` and `revcycle demo` keep them there, unless "
+            "REVCYCLE_OTLP_ENDPOINT sends them to a collector. What has just ended may still be on its way"
+        )
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    for trace_id, members in traces:
+        console.print(span_tree(trace_id, members))
 
 
 async def _read(database_urls: "Mapping[str, str]", wanted: str) -> "list[TraceLine]":

@@ -58,6 +58,7 @@ def up(
         seed=seed,
         business_date=business_date.date() if business_date else None,
         echo=not quiet and not detach,
+        trace_ratio=1,
     )
     try:
         if detach:
