@@ -183,7 +183,7 @@ async def test_metrics_count_by_route_template(door: httpx.AsyncClient) -> None:
         await door.get(f"/nowhere/{number}")
         await door.request(f"METHOD{number}", "/v1/notes")
     text = (await door.get("/metrics")).text
-    counts = [line for line in text.splitlines() if line.startswith("http_server_request_duration_seconds_count")]
+    counts = [line for line in text.splitlines() if line.startswith("revcycle_http_request_duration_seconds_count")]
     assert len(counts) == 3, counts
     invalid = '{http_request_method="PATCH",http_response_status_code="422",http_route="/v1/notes/{note_id}"} 5.0'
     assert any(line.endswith(invalid) for line in counts), counts

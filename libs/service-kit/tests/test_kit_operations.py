@@ -206,10 +206,15 @@ async def test_one_page_metrics_and_figures_say_the_same(service: ServiceUnderTe
     assert lag["events"] == 0 and lag["partitions"]
     await service.runtime.probe()
     metrics = (await client.get("/metrics")).text
-    for name in ("outbox_rows", "parked_keys", "dead_letters", "timers_due", "consumer_lag_seconds"):
-        figure = {"consumer_lag_seconds": "lag_seconds"}.get(name, name)
+    for name, figure in (
+        ("outbox_waiting_events", "outbox_rows"),
+        ("consumer_parked_keys", "parked_keys"),
+        ("consumer_dead_events", "dead_letters"),
+        ("timer_due_timers", "timers_due"),
+        ("consumer_lag_seconds", "lag_seconds"),
+    ):
         assert f"revcycle_{name} {float(figures[figure])}" in metrics
-    assert 'revcycle_jobs{state="unknown"} 1.0' in metrics
+    assert 'revcycle_job_open_jobs{state="unknown"} 1.0' in metrics
 
 
 def test_every_figure_that_is_a_number_is_a_metric(tmp_path: Path) -> None:

@@ -107,13 +107,16 @@ async def test_a_service_from_migration_to_the_last_log_line(environment: dict[s
         async def has_come_round() -> bool:
             figures = (await client.get("/v1/ops/messaging")).json()
             metrics = (await client.get("/metrics")).text
-            return figures["outbox_rows"] == 0 and 'revcycle_events_since_start{outcome="applied"} 1.0' in metrics
+            return (
+                figures["outbox_rows"] == 0
+                and 'revcycle_consumer_handled_events_total{outcome="applied"} 1.0' in metrics
+            )
 
         await eventually(has_come_round, 30)
         slow = asyncio.create_task(client.post("/v1/quick-notes", json={"number": 2}))
 
         async def is_in_work() -> bool:
-            return "http_server_active_requests 2.0" in (await client.get("/metrics")).text
+            return "revcycle_http_in_work_requests 2.0" in (await client.get("/metrics")).text
 
         await eventually(is_in_work)
         process.send_signal(signal.SIGTERM)

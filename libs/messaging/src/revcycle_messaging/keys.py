@@ -55,6 +55,11 @@ class KeyRing:
                 if (purpose, keys["active"]) in ciphers:
                     active[purpose] = (keys["active"], ciphers[purpose, keys["active"]])
 
+    @property
+    def tenants(self) -> list[UUID]:
+        """The tenants it holds keys for."""
+        return sorted(self._active)
+
     def active(self, tenant_id: UUID, purpose: str) -> tuple[str, AESGCM]:
         """The key id and cipher new data is sealed with; MissingKey when there is none."""
         # Several times per event, and hashing an id is Python: one look-up by tenant, the rest by text.

@@ -21,6 +21,7 @@ from revcycle_service_kit.clock import Clock, SettableClock
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, request_cause, run_command, service_context
 from revcycle_service_kit.context import MIB, Background, ServiceContext, ServiceParts, build_parts
 from revcycle_service_kit.etag import etag, not_modified, require_if_match
+from revcycle_service_kit.figures import BusinessFigures, Figure
 from revcycle_service_kit.ids import new_id
 from revcycle_service_kit.jobs import Job, JobKind, JobResult, NotAttempted, Prepared, resolve_jobs
 from revcycle_service_kit.openapi import takes
@@ -53,11 +54,13 @@ __all__ = [
     "ROLES",
     "Background",
     "BadRequest",
+    "BusinessFigures",
     "Caller",
     "Clock",
     "Conflict",
     "DueTimer",
     "FieldError",
+    "Figure",
     "Forbidden",
     "InvalidToken",
     "Job",

@@ -11,6 +11,7 @@ from revcycle_messaging import Database, Handler, KeyRing, Transport
 
 from revcycle_service_kit.auth import TokenVerifier
 from revcycle_service_kit.clock import Clock
+from revcycle_service_kit.figures import BusinessFigures
 from revcycle_service_kit.metrics import Metrics
 from revcycle_service_kit.problems import ProblemType
 from revcycle_service_kit.settings import ServiceSettings
@@ -64,6 +65,7 @@ class ServiceParts:
         problems: its own problem codes, with their status, what each means and what to do.
         examples: what its fields look like in the API documentation, by ``Model.field`` or by ``field``; for fields
             that have no example of their own.
+        figures: what it shows of its business under /metrics.
         close: called at the end, for clients of the outside world.
     """
 
@@ -82,6 +84,7 @@ class ServiceParts:
     log_keys: Sequence[str] = ()
     problems: Mapping[str, ProblemType] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
+    figures: BusinessFigures | None = None
     close: Callable[[ServiceContext], Awaitable[None]] | None = None
 
 

@@ -6,6 +6,7 @@ finishes what it has in flight and lets its shards go → connections are closed
 
 import asyncio
 import gc
+import shutil
 import signal
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,7 +25,8 @@ from revcycle_messaging.waiting import wait_for_event
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from revcycle_service_kit.background import BackgroundWorker
-from revcycle_service_kit.context import ServiceContext, ServiceParts
+from revcycle_service_kit.context import Background, ServiceContext, ServiceParts
+from revcycle_service_kit.figures import EVERY_SECONDS, measure_business
 from revcycle_service_kit.health import Health
 from revcycle_service_kit.jobs import JobWorker
 from revcycle_service_kit.middleware import HEADER_LIMIT
@@ -186,8 +188,10 @@ class Runtime:
         if "timers" in run and parts.timers:
             self.timers = TimerWorker(context.database, parts.timers, context.clock, context.metrics, log)
             self._components["timers"] = self.timers
+        if parts.figures is not None:
+            context.metrics.add_business(parts.figures.figures)
         if "background" in run:
-            for work in parts.background:
+            for work in _background_of(parts):
                 self._components[f"background:{work.name}"] = BackgroundWorker(work, context)
         app.state.runtime = self
 
@@ -323,20 +327,28 @@ class Runtime:
         shards = self.instance.leads_shards = len(self.relay.held_shards) if self.relay else 0
         figures = await measure(self._context, self.instance)
         self._last_figures = figures
-        numbers = {name: float(value) for name, value in figures.model_dump().items() if isinstance(value, int | float)}
-        self._context.metrics.note_messaging(numbers, figures.jobs)
-        if self.consumer:
-            outcomes = self._context.metrics.events
-            outcomes.labels("applied").set(self.consumer.applied)
-            outcomes.labels("duplicate").set(self.consumer.duplicates)
-            outcomes.labels("quarantined").set(self.consumer.quarantined)
-            outcomes.labels("dead").set(self.consumer.dead)
-        if self.relay:
-            self._context.metrics.events.labels("published").set(self.relay.published)
+        self._note(figures)
         if not shards:
             # The relay measures its own outbox; where another instance leads, this one has to.
             self._context.database.outbox_rows = figures.outbox_rows
         return None
+
+    def _note(self, figures: MessagingFigures) -> None:
+        metrics = self._context.metrics
+        metrics.note_messaging(figures)
+        if consumer := self.consumer:
+            for outcome, total in (
+                ("applied", consumer.applied),
+                ("duplicate", consumer.duplicates),
+                ("quarantined", consumer.quarantined),
+                ("dead", consumer.dead),
+            ):
+                metrics.count_up(metrics.events.labels(outcome), total)
+        if self.relay:
+            metrics.count_up(metrics.published, self.relay.published)
+        disk = shutil.disk_usage(".")
+        metrics.disk_free.set(disk.free)
+        metrics.disk_size.set(disk.total)
 
     async def _check_broker(self) -> str | None:
         await self._context.transport.end_offsets(self._topics())
@@ -377,6 +389,14 @@ class Runtime:
         if still_seconds > STALLED_SECONDS and lag != 0:
             return f"the poll loop has stood still for {int(still_seconds)} seconds"
         return None
+
+
+def _background_of(parts: ServiceParts) -> list[Background]:
+    """The service's own, and the measuring of its business, once for all instances."""
+    if (figures := parts.figures) is None:
+        return list(parts.background)
+    measuring = Background("figures", EVERY_SECONDS, lambda context: measure_business(context, figures))
+    return [*parts.background, measuring]
 
 
 def produced_topics(service: str) -> list[str]:

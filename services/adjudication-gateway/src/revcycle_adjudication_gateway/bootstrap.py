@@ -12,6 +12,7 @@ from revcycle_adjudication_gateway.clients.payer_door import PayerDoor
 from revcycle_adjudication_gateway.consumers import HANDLERS
 from revcycle_adjudication_gateway.jobs.answering import Fetcher, Reader
 from revcycle_adjudication_gateway.jobs.sending import ACTOR, Means, Sender
+from revcycle_adjudication_gateway.repositories.figures import FIGURES
 from revcycle_adjudication_gateway.settings import GatewaySettings
 
 MIB = 1024 * 1024
@@ -66,6 +67,7 @@ def service_parts(context: ServiceContext) -> ServiceParts:
                 409, "The submission is not unknown (any more): read it again, nothing needs deciding."
             )
         },
+        figures=FIGURES,
         close=close,
     )
 

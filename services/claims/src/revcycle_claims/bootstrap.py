@@ -10,6 +10,7 @@ from revcycle_service_kit.timers import TimerKind
 from revcycle_claims.api import claims, money, tasks
 from revcycle_claims.api.examples import EXAMPLES
 from revcycle_claims.consumers import handlers
+from revcycle_claims.repositories.figures import FIGURES
 from revcycle_claims.rulebook import rulebook_of
 from revcycle_claims.use_cases.advance_claims import SWEEP_TIMER
 from revcycle_claims.use_cases.bill_claim import FILING_TIMER
@@ -78,4 +79,5 @@ def build(context: ServiceContext) -> ServiceParts:
         body_limits={"/v1/fee-schedules": money.FEE_SCHEDULE_BYTES, "/v1/deposits": money.DEPOSIT_BYTES},
         problems=PROBLEMS,
         examples=EXAMPLES,
+        figures=FIGURES,
     )

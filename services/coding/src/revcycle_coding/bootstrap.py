@@ -7,6 +7,7 @@ from revcycle_coding.api import code_sets as code_sets_api
 from revcycle_coding.api import codings, tasks
 from revcycle_coding.api.examples import EXAMPLES
 from revcycle_coding.consumers import encounters
+from revcycle_coding.repositories.figures import FIGURES
 from revcycle_coding.settings import Settings
 
 PROBLEMS = {
@@ -36,4 +37,5 @@ def service_parts(context: ServiceContext) -> ServiceParts:
         handlers=encounters.handlers(opened),
         problems=PROBLEMS,
         examples=EXAMPLES,
+        figures=FIGURES,
     )

@@ -4,6 +4,7 @@ from revcycle_service_kit import MIB, ServiceParts
 
 from revcycle_registration.api import directory, encounters, intake, patients, refusals
 from revcycle_registration.api.examples import EXAMPLES
+from revcycle_registration.repositories.figures import FIGURES
 
 # Registration reads no stream and does nothing outside: it answers requests and tells what became known.
 PARTS = ServiceParts(
@@ -16,4 +17,5 @@ PARTS = ServiceParts(
     # 500 encounter files, most of them far below the 1 MiB a note may have; a document with its JSON escapes.
     body_limits={"/v1/intake": 64 * MIB},
     examples=EXAMPLES,
+    figures=FIGURES,
 )
