@@ -45,17 +45,31 @@ def status(
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the stack's state. [default: .revcycle of the checkout]")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--watch", "-w", help="A live page of the flow instead; q or Ctrl-C ends it.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="With --watch: print the page once, for scripts.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.2, max=60, help="With --watch: seconds between two looks.")
+    ] = 1.0,
 ) -> None:
     """Say what runs from this checkout, where its API documentation is, and how often it had to be started again.
 
     States: running, starting, backoff (it died and is started again after a pause), stopped. Of each running service:
     lag in events and seconds, the outbox, keys that wait, dead letters (then: revcycle redrive SERVICE), timers due,
     and effects outside that nobody knows the outcome of. The same figures are at /v1/ops/messaging and /metrics.
+
+    With --watch, of each stage: events done since it started and per second, lag, age of the oldest thing that waits,
+    parked keys, dead letters, work that waits for somebody, and the money in it (measured every 15 seconds).
     """
     from revcycle_devstack.layout import default_state_folder
 
     folder = (state_dir or default_state_folder()).resolve()
-    if as_json:
+    if live or once:
+        from revcycle_cli.watch import watch
+
+        watch(folder, interval, once=once)
+    elif as_json:
         _print_json(folder)
     else:
         show_status(folder)
