@@ -30,6 +30,7 @@ from revcycle_events import ClaimSubmitted
 from revcycle_hospital_simulator import Api, Pace, generate, send_files, set_up_tenant
 from revcycle_hospital_simulator.intake import send_file
 from revcycle_messaging.transports.kafka import KafkaTransport
+from telemetry import traced_share
 
 BUSINESS_DATE = date(2026, 9, 30)
 ENCOUNTERS = 1_000
@@ -151,7 +152,9 @@ def plain_visits() -> Iterator[object]:
 @asynccontextmanager
 async def pipeline(ground: Ground) -> AsyncIterator[Pipeline]:
     """The whole stack of its own, payers off."""
-    options = StackOptions(state_dir=ground.folder / "stack", business_date=BUSINESS_DATE, fresh=True)
+    options = StackOptions(
+        state_dir=ground.folder / "stack", business_date=BUSINESS_DATE, fresh=True, trace_ratio=traced_share()
+    )
     async with AsyncExitStack() as held:
         stack = await held.enter_async_context(Stack(options))
         client = await held.enter_async_context(httpx.AsyncClient(timeout=httpx.Timeout(60, connect=5)))

@@ -22,6 +22,7 @@ from revcycle_events.claims_v1 import BillingProvider, ClaimLine, ClaimPatient, 
 from revcycle_events.patients_v1 import Address
 from revcycle_messaging import Cause, Database, KeyRing
 from revcycle_messaging.testing import TENANT, install_chassis, make_key_ring
+from telemetry import encounter_of, record_spans
 
 TOPIC = ClaimSubmitted.contract.topic
 PLAIN_TOPIC = "bench.claims-without-seal"
@@ -51,7 +52,9 @@ class Servers:
         """A fresh database with the chassis."""
         made = await self.postgresql.create_database(purpose)
         await install_chassis(made.owner_url, made.service_role)
-        return await Database.connect(made.service_url, service="bench", keys=self.keys), made
+        database = await Database.connect(made.service_url, service="bench", keys=self.keys)
+        record_spans(database)
+        return database, made
 
     async def fresh_topics(self, *names: str) -> None:
         """Empty topics of 12 partitions."""
@@ -175,7 +178,7 @@ async def fill_outbox(database: Database, numbers: Sequence[int]) -> None:
     for start in range(0, len(numbers), 500):
         async with database.unit_of_work(TENANT) as uow:
             for number in numbers[start : start + 500]:
-                uow.add_event(claim(number), Cause(TENANT, UUID(int=number), START, "bench"))
+                uow.add_event(claim(number), Cause(TENANT, UUID(int=number), START, "bench", encounter_of(number)))
 
 
 async def reached(count: Callable[[], int], wanted: int) -> None:

@@ -33,6 +33,7 @@ from revcycle_messaging.envelope import Envelope, headers_text_to_kafka, headers
 from revcycle_messaging.testing import TENANT
 from revcycle_messaging.transports import OutgoingRecord
 from revcycle_messaging.transports.kafka import KafkaTransport
+from telemetry import encounter_of, record_spans
 
 LAST = 5
 CLAIMS_PER_TRANSACTION = 200
@@ -164,6 +165,7 @@ class ChassisStage(Stage):
 
     async def start(self) -> None:
         self.database = await Database.connect(self.url, service=f"stage-{self.number}", keys=self.keys)
+        record_spans(self.database)
         self.database.on_commit("claims", self._committed)
         works: list[Awaitable[None]] = []
         if self.number < LAST:
@@ -183,7 +185,7 @@ class ChassisStage(Stage):
             claims = [Passed1(**(dict(self.template) | {"claim_id": UUID(int=number)})) for number in numbers]
             await self._keep(uow, claims)
             for one in claims:
-                uow.add_event(one, Cause(TENANT, one.claim_id, START, "bench"))
+                uow.add_event(one, Cause(TENANT, one.claim_id, START, "bench", encounter_of(one.claim_id.int)))
 
     async def on_claims(self, uow: UnitOfWork, received: Sequence[Received[ClaimSubmitted]]) -> None:
         """The business: keep a row, pass the claim on."""

@@ -36,7 +36,7 @@ class BackgroundWorker:
                 pause = self._work.every_seconds
                 try:
                     if not self._work.leader or await self._leads():
-                        with working(self._context.database.tracer, self._work.name):
+                        with working(self._context.tracer, self._work.name):
                             await self._work.run(self._context)
                     else:
                         pause = max(pause, LEADER_RETRY_SECONDS)

@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter
 from revcycle_events import Event
 from revcycle_messaging import Database, Handler, KeyRing, Transport
+from revcycle_messaging.tracing import Tracer
 
 from revcycle_service_kit.auth import TokenVerifier
 from revcycle_service_kit.clock import Clock
@@ -35,6 +36,7 @@ class ServiceContext:
     verifier: TokenVerifier
     log: structlog.stdlib.BoundLogger
     metrics: Metrics
+    tracer: Tracer | None = None
 
 
 @dataclass(frozen=True)

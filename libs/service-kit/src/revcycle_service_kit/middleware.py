@@ -88,7 +88,7 @@ class EdgeMiddleware:
         self._in_work += 1
         self._context.metrics.requests_in_work.set(self._in_work)
         try:
-            tracer = None if exchange.path in _QUIET else self._context.database.tracer
+            tracer = None if exchange.path in _QUIET else self._context.tracer
             with request_work(tracer, exchange.method, exchange.traceparent) as work:
                 if work is not None:
                     scope["state"]["traceparent"] = work.traceparent

@@ -143,13 +143,13 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
     keyring = KeyRing(settings.keyring_file)
     database = await _connect(settings, keyring)
     outlet = open_outlet(settings)
-    database.tracer = outlet.tracer if outlet else None
+    tracer = database.tracer = outlet.tracer if outlet else None
     transport = KafkaTransport(
         settings.kafka_bootstrap_servers, client_id=settings.instance, security=kafka_security(settings)
     )
     metrics = Metrics(settings.service_name)
     clock = Clock(settings.business_date)
-    context = ServiceContext(settings, clock, database, transport, keyring, verifier, log, metrics)
+    context = ServiceContext(settings, clock, database, transport, keyring, verifier, log, metrics, tracer)
     built = build_parts(parts, context)
     # Again, now that the service has said which keys its lines may carry.
     context.log = configure_logging(settings.service_name, settings.instance, settings.log_format, built.log_keys)

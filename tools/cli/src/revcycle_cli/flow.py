@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 _SHORT: Final = {"adjudication-gateway": "gateway"}
 # Together with the name and the gaps 79 characters.
 _COLUMNS: Final = {
-    "done": 8, "a second": 8, "lag": 6, "oldest": 6,
-    "parked": 6, "dead": 4, "waiting": 7, "money": 13,
+    "done": 8,
+    "a second": 8,
+    "lag": 6,
+    "oldest": 6,
+    "parked": 6,
+    "dead": 4,
+    "waiting": 7,
+    "money": 13,
 }
 _SAMPLE_LINE: Final = re.compile(r"^(revcycle_\w+)(?:\{([^}]*)\})? ([0-9.e+-]+)$", re.MULTILINE)
 
