@@ -101,7 +101,7 @@ def test_an_unknown_command_or_path_is_seen() -> None:
 
 def test_every_alert_is_tested_to_fire_and_to_keep_quiet() -> None:
     """Promise: promtool has a case of both kinds for each alert."""
-    cases = yaml.safe_load((PROMETHEUS / "tests.yaml").read_text(encoding="utf-8"))["tests"]
+    cases = yaml.safe_load((PROMETHEUS / "tests" / "alerts.yaml").read_text(encoding="utf-8"))["tests"]
     seen = {(rule["alertname"], bool(rule["exp_alerts"])) for case in cases for rule in case["alert_rule_test"]}
     assert seen == {(name, fires) for name in alerts() for fires in (True, False)}
 
@@ -111,7 +111,12 @@ def test_promtool_agrees() -> None:
     promtool = os.environ.get("PROMTOOL") or shutil.which("promtool")
     if promtool is None:
         pytest.skip("no promtool here: install Debian's package prometheus, or set PROMTOOL to its path")
-    for arguments in (("check", "config", "prometheus.yaml"), ("test", "rules", "tests.yaml")):
+    compose = ROOT / "deploy" / "docker" / "prometheus.yaml"
+    for arguments in (
+        ("check", "config", "scrape/devstack.yaml"),
+        ("check", "config", str(compose)),
+        ("test", "rules", "tests/alerts.yaml"),
+    ):
         done = subprocess.run([promtool, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
 
