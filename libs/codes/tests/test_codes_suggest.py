@@ -100,8 +100,8 @@ PLANTED = (Path(__file__).parent / "data" / "planted_statements.txt").read_text(
 
 
 def test_planted_statements_written_before_any_run_yield_no_code(suggester: Suggester) -> None:
-    """106 statements in styles of their own (section|statement), under a heading line and after a heading's colon."""
-    assert len(PLANTED) == len(set(PLANTED)) == 106
+    """156 statements in styles of their own (section|statement), under a heading line and after a heading's colon."""
+    assert len(PLANTED) == len(set(PLANTED)) == 156
     for planted in PLANTED:
         section, statement = planted.split("|")
         for text in (f"{section}\n\n{statement}\n", f"{section}: {statement}\n"):

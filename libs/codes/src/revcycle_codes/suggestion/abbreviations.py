@@ -3,7 +3,7 @@
 # Written with a hyphen, a point or a space as often as without: one word each.
 COMPOUNDS = (
     r"\b(?:a[-. ]?fib|a[- ]flutter|v[- ]?tach|v[- ]?fib|c[-. ] ?diff(?:icile)?|h[-. ] ?pylori|e[-. ] ?coli|ibs-[cd]|n/v"
-    r"|pre-op|pre-diabetes|pre-eclampsia|x-ray|t2-dm|dm-2|dm-1)\b"
+    r"|pre-op|non-cardiac|pre-diabetes|pre-eclampsia|x-ray|t2-dm|dm-2|dm-1)\b"
 )
 
 # fmt: off

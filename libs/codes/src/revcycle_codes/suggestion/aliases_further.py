@@ -107,6 +107,8 @@ FURTHER_ALIASES: dict[str, str] = {
     "frailty": "R54", "developmental delay": "R62.50", "speech delay": "F80.9",
     "concussion without loss consciousness": "S06.0X0A", "traumatic brain injury": "S06.9X0A",
     # bones, skin, injuries
+    "bitemporal hemianopia": "H53.47", "homonymous hemianopia": "H53.469", "elevated alkaline phosphate": "R74.8",
+    "visual field defect": "H53.40",
     "leg edema": "R60.0", "ankle edema": "R60.0", "protein calorie malnutrition": "E46",
     "age related osteoporosis": "M81.0", "osteoporosis without fracture": "M81.0",
     "osteoporosis with fracture": "M80.00XA", "polyarthritis": "M13.0", "knee bursitis": "M70.50",

@@ -55,12 +55,13 @@ _UNCERTAIN = _words(
     r"|(could|would|can) (be|represent|fit|suggest|explain|lead|cause|develop)|presum(ed|ptive|ably)|differentials?"
     r"|dd?x|working|provisional|tentative|preliminary|appears? (to|like)"
     r"|seem(s|ed)?|look(s|ed|ing)? (like|for)|thought (to|this)|felt to|believed to|assum(e|ed|ing)|favou?r(s|ed|ing)?"
-    r"|evaluat(e|ion) (for|of)|to evaluate|screen(ing)? for|risks? (of|for)|indicative of|suggest(s|ive|ing)?( of)?"
+    r"|evaluat(e|ion) (for|of)|to evaluate|screen(ed|ing)? for|risks? (of|for)|indicative of|suggest(s|ive|ing)?( of)?"
     r"|question of|(can ?not|can't|could not|unable to)( \w+)? (exclude|be( \w+)? (ruled out|excluded)|rule out)|query"
     r"|work-?up (for|of)|worr(y|ied)|afraid|fears?|(low|high|clinical|some|little) suspicion|test(ing|ed)? for"
     r"|consider(ed|ing|ation)?|pending|to exclude|assess for|threshold|if|should|unless|in case|watch for"
     r"|monitor for|return for|prevent\w*|avoid\w*|discussed (that|how)|talked about|explained (that|how)"
-    r"|(warning )?signs of|lead(s|ing)? to|complications? of|borderline|impending|to look for|checking for)\b|\?"
+    r"|(warning )?signs of|lead(s|ing)? to|complications? of|borderline|impending|to look for|checking for"
+    r"|wonder(s|ed|ing)?|whether|asks? (if|about))\b|\?"
 )
 _HISTORICAL = _words(
     r"\b(history of|hx (of )?|h/o|prior|previous(ly)?|past|remote|in childhood|years ago|status post|s/p"
@@ -87,7 +88,7 @@ _AFTER_UNCERTAIN = _words(
     r"|considered|pending|can ?not be|to be (confirmed|determined|ruled|excluded)|being (evaluated|worked up))"
 )
 _BREAK = _words(
-    r"(?<=[.;!])\s|(?<=\w\?)\s|\n|\bbut\b|\bhowever\b|\balthough\b|\bexcept\b"
+    r"(?<=[.;!])(?<!\bvs\.)\s|(?<=\w\?)\s|\n|\bbut\b|\bhowever\b|\balthough\b|\bexcept\b"
     r"|,\s(?:and |though )?(?=(?:s?he|they|the patient|pt)\b)|\band\s(?=(?:s?he|the patient|pt) )"
 )
 
@@ -123,6 +124,7 @@ def assertion(text: str, clause: tuple[int, int], span: tuple[int, int]) -> Asse
 
 _SEPARATOR = _words(r"[,;(]|\band\b|\bor\b|\bwith\b")
 _CONTENT = re.compile(r"[A-Za-z]{3,}")
+_LONG_AGO = _words(r"\b(in childhood|as an? (child|teen\w*|kid)|years? ago|in the (distant )?past)\b")
 _LINKS = _words(r"[\s,;(–-]*(?:\b(?:to|be|is|was|being|felt|thought|still|has|been|yet|now|highly|very)\b[\s,;(–-]*)*$")
 _BOTH_SIDES = _words(r"versus|vs|\?")
 # Cues that speak of what stands before them, whatever follows: "asthma was considered but felt unlikely".
@@ -155,7 +157,7 @@ def certain_part(text: str) -> int:
     A cue before a condition ends the certain part there ("dyspnea, likely asthma"); a cue after one, or between two
     ("asthma, suspected", "asthma vs bronchitis"), takes that condition along.
     """
-    if of_family(text):
+    if of_family(text) or _LONG_AGO.search(text):
         return 0
     cues = [found for pattern in (_UNCERTAIN, _NEGATED) if (found := pattern.search(text))]
     if not cues:

@@ -74,7 +74,7 @@ _VERB = re.compile(
 )
 # "1. Hypertension. Stable. 2. Diabetes": a number before a capital begins the next problem of a line.
 _INLINE_NUMBER = re.compile(r"(?<=[.;,)\w])\s+\(?#?\d{1,2}[.)]\s+(?=[A-Z])")
-_HEAD_END = re.compile(r"(?<!\b[A-Z])[.:](?:\s|$)|\s+(?:[-–—]{1,2}|->)\s+")
+_HEAD_END = re.compile(r"(?<!\b[A-Z])(?<!\bvs)[.:](?:\s|$)|\s+(?:[-–—]{1,2}|->)\s+")
 _REGARDING = re.compile(
     r"(?:regarding|concerning|with regards? to|in regards? to|in terms of|as for|as far as|with respect to|for)\s+"
     r"(?:(?:the patient's|his|her|their|the|your)\s+)?(?P<what>[A-Za-z0-9][^,.;:\n]{2,60}?)"
