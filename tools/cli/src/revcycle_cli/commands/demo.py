@@ -42,6 +42,7 @@ class DemoOptions:
     as_json: bool
     state_dir: Path
     in_containers: bool = False
+    build: bool = True
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +69,10 @@ def demo(
         Literal["devstack", "compose"],
         typer.Option("--stack", help="Processes of this machine, or the containers of docker-compose.yml."),
     ] = "devstack",
+    build: Annotated[
+        bool,
+        typer.Option(help="With --stack compose: make the images anew from this checkout, or take those there are."),
+    ] = True,
     state_dir: Annotated[
         Path | None,
         typer.Option(
@@ -98,7 +103,7 @@ def demo(
         fail("--instances and --kill-each are for --stack devstack: containers are scaled and killed by Docker")
     default = default_state_folder() / "compose" if in_containers else default_state_folder()
     folder = (state_dir or default).resolve()
-    options = DemoOptions(seed, encounters, instances, source, keep, kill_each, as_json, folder, in_containers)
+    options = DemoOptions(seed, encounters, instances, source, keep, kill_each, as_json, folder, in_containers, build)
     # `kill` takes the same way out as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     plan = _plan(options)
@@ -164,7 +169,7 @@ def _start(options: DemoOptions) -> RunningStack:
     from revcycle_devstack.stack import AlreadyRunningError
 
     if options.in_containers:
-        return start_compose(ComposeOptions(options.state_dir, options.seed, BUSINESS_DATE), _say)
+        return start_compose(ComposeOptions(options.state_dir, options.seed, BUSINESS_DATE, options.build), _say)
     wanted = StackOptions(
         state_dir=options.state_dir,
         instances=options.instances,
