@@ -199,9 +199,9 @@ class Tracer:
         if traceparent is None or not is_sampled(traceparent):
             return item
         own = f"{traceparent[:36]}{secrets.token_hex(8)}{traceparent[52:]}"
-        envelope = replace(item.envelope, traceparent=own)
+        envelope = item.envelope._replace(traceparent=own)
         received = item.received and replace(item.received, envelope=envelope)
-        return replace(item, envelope=envelope, received=received)
+        return item._replace(envelope=envelope, received=received)
 
     def handled(
         self, consumer: str, items: Sequence["Item"], started_ns: int, failure: BaseException | None = None
