@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from revcycle_messaging import Cause, Database, Transport
-from revcycle_messaging.envelope import headers_from_kafka, headers_from_text, headers_to_text
+from revcycle_messaging import Cause, Database, Envelope, Transport
+from revcycle_messaging.envelope import headers_from_kafka, headers_from_text, headers_to_text, write_headers
+from revcycle_messaging.streams import Item
 from revcycle_messaging.testing import START, TENANT, NoteCopied, NoteTaken, make_cause
 from revcycle_messaging.tracing import (
     Span,
@@ -73,6 +74,26 @@ def test_work_is_recorded_only_when_asked_for_or_when_it_touched_somebody() -> N
     with pytest.raises(KeyError), tracer.work("POST", "server", ELSEWHERE[:-1] + "1"):
         raise KeyError("Synthetic")
     assert (spans[-1].trace_id, spans[-1].parent_id, spans[-1].failed) == ("ab" * 16, "cd" * 8, "KeyError")
+
+
+def test_only_a_sampled_event_gets_a_span_of_its_own_when_it_is_handled() -> None:
+    """What it causes hangs below that span; another event goes on as it came, whatever its context says."""
+
+    def item(traceparent: str | None) -> Item:
+        event_id, kind = UUID(int=1), "revcycle.testing.NoteTaken.v1"
+        envelope = Envelope(
+            event_id, kind, "revcycle/testing", "n1", START, 1, TENANT, str(ENCOUNTER), None, (), traceparent
+        )
+        return Item("revcycle.testing.v1", "n1", envelope, write_headers(envelope), b"{}")
+
+    spans: list[Span] = []
+    tracer = Tracer(0, spans.append)
+    sampled = tracer.entered(item(f"00-{TRACE}-{'12' * 8}-01"))
+    others = [tracer.entered(item(given)) for given in (None, f"00-{TRACE}-{'12' * 8}-00")]
+    tracer.handled("notes", [sampled, *others], 5)
+    assert [(span.name, span.parent_id) for span in spans] == [("process NoteTaken", "12" * 8), ("process chunk", None)]
+    assert sampled.envelope.traceparent == f"00-{TRACE}-{spans[0].span_id}-01"
+    assert [other.envelope.traceparent for other in others] == [None, f"00-{TRACE}-{'12' * 8}-00"]
 
 
 def test_the_children_of_a_work_have_a_limit() -> None:

@@ -20,7 +20,7 @@ from revcycle_messaging.envelope import headers_from_text
 from revcycle_messaging.errors import BadSeal, MissingKey
 from revcycle_messaging.keys import KeyRing
 from revcycle_messaging.sealing import check_seal
-from revcycle_service_kit.migrations import MigrationError, head_of
+from revcycle_service_kit.migrations import MigrationError, head_of, revisions_of
 
 from revcycle_cli.doctor import Finding, fail, ok, warn
 
@@ -123,6 +123,8 @@ async def _migration(connection: "asyncpg.Connection[Any]", service: str) -> Fin
     present = await connection.fetchval("SELECT version_num FROM kit.alembic_version") if exists else None
     if present == head:
         return ok(area, f"at {head}")
+    if present is not None and present not in revisions_of(f"{package}.migrations"):
+        return warn(area, f"at {present}, newer than this code, which ends at {head}", "deploy the version it is of")
     return fail(area, f"missing: the database is at {present or 'none'}, this code needs {head}", remedy)
 
 
