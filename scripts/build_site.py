@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import site_pages
+from revcycle_cli.contracts import site
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -27,16 +27,16 @@ def generated() -> Iterator[tuple[str, str]]:
         path.name.removesuffix(".openapi.json"): json.loads(path.read_text())
         for path in sorted((DOCS / "contracts" / "rest").glob("*.openapi.json"))
     }
-    yield "rest", site_pages.rest_index(list(documents))
+    yield "rest", site.rest_index(list(documents))
     for service, document in documents.items():
-        yield f"rest-{service}", site_pages.rest_page(service, document)
+        yield f"rest-{service}", site.rest_page(service, document)
     asyncapi = json.loads((DOCS / "contracts" / "asyncapi.json").read_text())
-    yield "events", site_pages.events_index(asyncapi)
+    yield "events", site.events_index(asyncapi)
     for topic in asyncapi["channels"]:
-        yield f"topic-{topic}", site_pages.topic_page(topic, asyncapi)
+        yield f"topic-{topic}", site.topic_page(topic, asyncapi)
     for folder, (title, introduction) in FOLDERS.items():
         names = sorted(path.stem for path in (DOCS / folder).glob("*.md"))
-        yield folder, site_pages.folder_page(title, introduction, folder, names)
+        yield folder, site.folder_page(title, introduction, folder, names)
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_site"))
     for page in source.rglob("*.md"):
-        page.write_text(site_pages.without_links_outside(page.read_text(), page, source))
+        page.write_text(site.without_links_outside(page.read_text(), page, source))
     (source / "generated").mkdir()
     for name, text in generated():
         (source / "generated" / f"{name}.md").write_text(text)

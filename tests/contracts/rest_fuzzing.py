@@ -9,6 +9,7 @@ import schemathesis
 from revcycle_service_kit.testing import ServiceUnderTest
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
+from schemathesis.engine.run import PhaseSkipReason
 
 X12: Final = "application/edi-x12"
 PHASES: Final = ("examples", "coverage", "fuzzing", "stateful")
@@ -30,6 +31,7 @@ class Figures:
     operations: int = 0
     cases: int = 0
     phases: set[str] = field(default_factory=set)
+    not_applicable: set[str] = field(default_factory=set)
     tested: set[str] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -53,6 +55,8 @@ def _settings(base_url: str, token: str, seed: int, max_examples: int) -> dict[s
         "checks": {
             # A schema cannot say every rule: a check digit, a known payer, a cursor that is ours.
             "positive_data_acceptance": {"enabled": False},
+            # RFC 6585: a missing If-Match is answered 428.
+            "missing_required_header": {"expected-statuses": [400, 401, 422, 428]},
         },
         "phases": {
             **{name: {"enabled": True} for name in PHASES},
@@ -77,6 +81,8 @@ def run(service: str, base_url: str, token: str, document: dict[str, Any], seed:
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
             _count(figures, event)
+        elif isinstance(event, events.PhaseFinished) and event.phase.skip_reason is PhaseSkipReason.NOT_APPLICABLE:
+            figures.not_applicable.add(event.phase.name.value)
         elif isinstance(event, events.NonFatalError):
             figures.failures.append(f"{event.label}: {event.value!r}"[:2000])
         elif isinstance(event, events.FatalError):

@@ -8,7 +8,10 @@ field that none of them knows is an error, so nobody reads ``"string"`` where a 
 from collections.abc import Mapping
 from typing import Any, Final
 
+from revcycle_events.examples import IDS
+
 SHARED: Final[Mapping[str, Any]] = {
+    **IDS,
     "DeadLetterGroup.state": "dead",
     "Intervention.id": 12,
     "JobRow.kind": "deliver_interchange",

@@ -1,6 +1,7 @@
 """Codings: read, correct, finalise, not billable, reopen."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias
 from uuid import UUID
 
@@ -118,10 +119,7 @@ def router(code_sets: CodeSets) -> APIRouter:
     )
     async def finalise_coding(encounter_id: UUID, side: str, request: Request, caller: Coder) -> Response:
         """409 with every error while there is one; warnings do not hold it."""
-
-        async def work(uow: UnitOfWork, cause: Cause, held: Held) -> Coding | Refused:
-            return await work_on_coding.finalise(uow, cause, held, code_sets)
-
+        work = partial(work_on_coding.finalise, code_sets=code_sets)
         return await _command(request, caller, encounter_id, side, work, if_match=False)
 
     @routes.post(
