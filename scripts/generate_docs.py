@@ -10,12 +10,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 from revcycle_cli.contracts import asyncapi_document, event_schema, incompatibilities, published_events
 from revcycle_events import Compartment
+from revcycle_service_kit.operations_api import OPERATIONS_ACCESS
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ROOT / "docs" / "contracts"
@@ -23,6 +25,7 @@ RELEASED = CONTRACTS / "released"
 TOPICS = ROOT / "deploy" / "kafka" / "topics.yaml"
 SEAL = ROOT / "docs" / "seal.md"
 SERVICES = ("registration", "coding", "claims", "adjudication-gateway", "analytics")
+ROLES_IN_ORDER = ("integration", "coder", "biller", "operator", "auditor")
 
 
 def event_index() -> str:
@@ -61,14 +64,40 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield CONTRACTS / "events.md", event_index()
     topics = yaml.safe_load(TOPICS.read_text())["topics"]
     yield CONTRACTS / "asyncapi.json", as_text(asyncapi_document(published_events(), topics))
+    yield CONTRACTS / "access.md", access_page()
     for service in SERVICES:
         yield CONTRACTS / "rest" / f"{service}.openapi.json", openapi(service)
 
 
+def access_page() -> str:
+    """Who may do what, of all services, as each declares it."""
+    lines = [
+        "# Who may do what",
+        "",
+        "Generated from the services' access tables (`api/access.py`); `make docs` writes it. An operation without",
+        "a row keeps its service from starting. *Data*: what of patients it shows or changes; each call is audited.",
+        "",
+        f"| service | operation | {' | '.join(ROLES_IN_ORDER)} | data | limit |",
+        f"|---|---|{'---|' * len(ROLES_IN_ORDER)}---|---|",
+    ]
+    tables = {service: import_module(f"{package(service)}.api.access").ACCESS for service in SERVICES}
+    for service, table in {**tables, "every service": OPERATIONS_ACCESS}.items():
+        for name, row in table.items():
+            cells = " | ".join("yes" if role in row.roles else "" for role in ROLES_IN_ORDER)
+            lines.append(f"| {service} | {name} | {cells} | {row.data or ''} | {'bulk' if row.bulk else ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def package(service: str) -> str:
+    """The Python package of a service."""
+    return f"revcycle_{service.replace('-', '_')}"
+
+
 def openapi(service: str) -> str:
     """What the service itself prints."""
-    module = f"revcycle_{service.replace('-', '_')}"
-    printed = subprocess.run([sys.executable, "-m", module, "openapi"], stdout=subprocess.PIPE, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-m", package(service), "openapi"], stdout=subprocess.PIPE, text=True, check=True
+    )
     return as_text(json.loads(printed.stdout), sort=True)
 
 

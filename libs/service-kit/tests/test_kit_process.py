@@ -81,9 +81,9 @@ async def test_a_service_from_migration_to_the_last_log_line(environment: dict[s
     assert "Traceback" not in errors
 
     status, _, errors = await run_program(environment, "migrate")
-    assert (status, errors.strip()) == (0, "sample: database at revision sample_0001 (from an empty database)")
+    assert (status, errors.strip()) == (0, "sample: database at revision sample_0002 (from an empty database)")
     status, _, errors = await run_program(environment, "migrate")
-    assert (status, errors.strip()) == (0, "sample: database at revision sample_0001 (nothing to do)")
+    assert (status, errors.strip()) == (0, "sample: database at revision sample_0002 (nothing to do)")
 
     base = f"http://127.0.0.1:{environment['REVCYCLE_HTTP_PORT']}"
     async with serving(environment) as process, httpx.AsyncClient(base_url=base) as client:

@@ -263,6 +263,7 @@ def test_a_service_learns_what_it_needs_and_nothing_of_the_owner_or_the_admin(tm
         "REVCYCLE_KEYRING_FILE": str(tmp_path / "keys" / "claims.json"),
         "REVCYCLE_TOKEN_KEY_FILE": str(tmp_path / "keys" / "token-key.json"),
         "REVCYCLE_LOG_FORMAT": "json",
+        **{f"REVCYCLE_RATE_LIMIT_{rate_class}": "1000000" for rate_class in ("READ", "WRITE", "BULK")},
         "REVCYCLE_BUSINESS_DATE": "2026-09-30",
         "REVCYCLE_PAYER_URL": "https://127.0.0.1:8190",
         "REVCYCLE_CA_FILE": str(tmp_path / "payer" / "ca.pem"),

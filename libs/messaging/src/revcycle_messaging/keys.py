@@ -16,6 +16,8 @@ from uuid import UUID
 
 import yaml
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from revcycle_messaging.errors import MissingKey
 
@@ -32,6 +34,7 @@ class KeyRing:
         self._path = path
         self._ciphers: dict[UUID, dict[tuple[str, str], AESGCM]] = {}
         self._active: dict[UUID, dict[str, tuple[str, AESGCM]]] = {}
+        self._envelope: dict[UUID, tuple[str, dict[str, bytes]]] = {}
         self.granted: frozenset[str] = frozenset()
         self.reload()
 
@@ -46,6 +49,10 @@ class KeyRing:
             tenant = UUID(text)
             ciphers = self._ciphers.setdefault(tenant, {})
             active = self._active.setdefault(tenant, {})
+            if ENVELOPE in purposes:
+                kept = purposes[ENVELOPE]
+                opened = {key_id: base64.b64decode(key) for key_id, key in kept["keys"].items()}
+                self._envelope[tenant] = (kept["active"], opened)
             for purpose, keys in purposes.items():
                 for key_id, key in keys["keys"].items():
                     if not _KEY_ID.fullmatch(key_id):
@@ -80,6 +87,22 @@ class KeyRing:
         if found is None:
             raise MissingKey(f"no {purpose} key {key_id[:16]!r} for tenant {tenant_id}")
         return found
+
+    def mac_key(self, tenant_id: UUID, label: str, key_id: str | None = None) -> tuple[str, bytes]:
+        """A key of 32 bytes for keyed hashes of one kind, derived from the tenant's envelope key, and that key's id.
+
+        ``key_id`` None: the active one. MissingKey when the ring has it not, even after a reload.
+        """
+        active, keys = self._envelope.get(tenant_id, ("", {}))
+        wanted = key_id or active
+        if wanted not in keys:
+            self.reload()
+            active, keys = self._envelope.get(tenant_id, ("", {}))
+            wanted = key_id or active
+        if wanted not in keys:
+            raise MissingKey(f"no envelope key {wanted[:16]!r} for tenant {tenant_id}")
+        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"revcycle {label}".encode())
+        return wanted, derivation.derive(keys[wanted])
 
 
 def write_development_keyrings(folder: Path, grants_file: Path, tenants: Sequence[UUID]) -> None:

@@ -5,6 +5,7 @@ the helpers for revisions from :mod:`revcycle_service_kit.migrations`, those for
 :mod:`revcycle_service_kit.testing`.
 """
 
+from revcycle_service_kit.access import AccessTable, CurrentCaller, Permission, UndeclaredAccess, allow
 from revcycle_service_kit.app import create_base_app
 from revcycle_service_kit.auth import (
     ROLES,
@@ -15,7 +16,6 @@ from revcycle_service_kit.auth import (
     ensure_development_key,
     issue_token,
     read_token_keys,
-    require,
 )
 from revcycle_service_kit.clock import Clock, SettableClock
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, request_cause, run_command, service_context
@@ -40,6 +40,7 @@ from revcycle_service_kit.problems import (
     ProblemType,
     RequestModel,
     ServiceUnavailable,
+    TooManyRequests,
     Unauthorized,
     Unprocessable,
     UnsupportedMediaType,
@@ -52,12 +53,14 @@ from revcycle_service_kit.timers import DueTimer, TimerHandler, TimerKind
 __all__ = [
     "MIB",
     "ROLES",
+    "AccessTable",
     "Background",
     "BadRequest",
     "BusinessFigures",
     "Caller",
     "Clock",
     "Conflict",
+    "CurrentCaller",
     "DueTimer",
     "FieldError",
     "Figure",
@@ -72,6 +75,7 @@ __all__ = [
     "PageParameters",
     "PageRequest",
     "PayloadTooLarge",
+    "Permission",
     "PreconditionFailed",
     "PreconditionRequired",
     "Prepared",
@@ -90,10 +94,13 @@ __all__ = [
     "TimerKind",
     "TokenKey",
     "TokenVerifier",
+    "TooManyRequests",
     "TracedTransport",
     "Unauthorized",
+    "UndeclaredAccess",
     "Unprocessable",
     "UnsupportedMediaType",
+    "allow",
     "build_parts",
     "create_base_app",
     "decode_cursor",
@@ -106,7 +113,6 @@ __all__ = [
     "not_modified",
     "read_token_keys",
     "request_cause",
-    "require",
     "require_if_match",
     "resolve_jobs",
     "run_command",

@@ -11,12 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from revcycle_service_kit.access import authorise, check_declared
+from revcycle_service_kit.audit_log import AuditMiddleware
 from revcycle_service_kit.context import ServiceContext, ServiceParts
 from revcycle_service_kit.health import Health, health_router
 from revcycle_service_kit.json_rules import check_json_body
 from revcycle_service_kit.middleware import EdgeMiddleware
 from revcycle_service_kit.openapi import openapi_of
-from revcycle_service_kit.operations_api import operations_router
+from revcycle_service_kit.operations_api import OPERATIONS_ACCESS, operations_router
 from revcycle_service_kit.problems import (
     KNOWN_PROBLEMS,
     BadRequest,
@@ -31,6 +33,7 @@ from revcycle_service_kit.problems import (
     UnsupportedMediaType,
     problem_response,
 )
+from revcycle_service_kit.rate_limits import RateLimiter
 from revcycle_service_kit.validation import problem_of_errors
 
 _BY_STATUS: Final[Mapping[int, type[Problem]]] = {
@@ -53,18 +56,22 @@ def create_base_app(context: ServiceContext, parts: ServiceParts) -> FastAPI:
         description=parts.description,
         version="1",
         generate_unique_id_function=lambda route: route.name,
-        dependencies=[Depends(refuse_unknown_parameters), Depends(check_json_body)],
+        dependencies=[Depends(authorise), Depends(refuse_unknown_parameters), Depends(check_json_body)],
     )
     app.state.context = context
     app.state.health = Health()
     app.state.runtime = None
+    app.state.access = {**OPERATIONS_ACCESS, **parts.access}
+    app.state.rate_limiter = RateLimiter(context.settings.rate_limits, context.settings.rate_window_seconds)
     app.state.problems = {**KNOWN_PROBLEMS, **parts.problems}
     for router in parts.routers:
         app.include_router(router)
     app.include_router(operations_router)
     app.include_router(health_router)
+    check_declared(app, app.state.access)
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
+    app.add_middleware(AuditMiddleware, context=context)
     app.add_middleware(EdgeMiddleware, context=context, body_limits=parts.body_limits)
     app.openapi = lambda: _contract(app, parts)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
     return app
@@ -126,6 +133,7 @@ class _Other(Problem):
 
 async def _answer_validation(request: Request, failure: Exception) -> Response:
     assert isinstance(failure, RequestValidationError)
+    request.state.invalid = True
     return problem_response(problem_of_errors(failure.errors()), _request_id(request))
 
 

@@ -1,5 +1,7 @@
 """Bearer tokens: made for development, checked everywhere. joserfc does the cryptography, this module the rules.
 
+The keys are those of a file (development) or of an identity provider (:mod:`revcycle_service_kit.issuer_keys`).
+
 A token is refused unless its header holds exactly ``alg``, ``kid`` and ``typ``, the algorithm is on our list, the key
 is ours, and issuer, audience, subject, tenant and times hold. Whoever is refused learns only that.
 """
@@ -8,22 +10,23 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from revcycle_service_kit.clock import Clock
 from revcycle_service_kit.ids import new_id
-from revcycle_service_kit.problems import Forbidden, Unauthorized
+from revcycle_service_kit.problems import ServiceUnavailable, Unauthorized
 
 ALGORITHMS: Final = ("ES256",)
 ISSUER: Final = "revcycle"
@@ -39,6 +42,10 @@ class InvalidToken(Exception):
     """A token that does not hold; the text names the rule, never the token."""
 
 
+class UnknownKey(InvalidToken):
+    """The key that the token names is not known (any more, or yet)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls: tenant, subject and roles, as the token says."""
@@ -50,11 +57,12 @@ class Caller:
 
 @dataclass(frozen=True)
 class TokenKey:
-    """A signing key (ES256). ``private`` is False for one that only checks."""
+    """A key of tokens. ``private`` is False for one that only checks; ``algorithms``: what its tokens may name."""
 
     kid: str
-    key: ECKey
+    key: ECKey | RSAKey | OKPKey
     private: bool
+    algorithms: tuple[str, ...] = ALGORITHMS
 
 
 def ensure_development_key(path: Path) -> TokenKey:
@@ -125,11 +133,23 @@ def issue_token(
 
 
 class TokenVerifier:
-    """Checks tokens against the keys of a file; remembers those that held until they expire."""
+    """Checks tokens against keys; remembers those that held until they expire or their key is gone.
 
-    def __init__(self, keys: dict[str, TokenKey]) -> None:
+    ``keys`` is looked into at every token, so whoever keeps it may take keys out and put new ones in.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[str, TokenKey],
+        *,
+        issuer: str = ISSUER,
+        audience: str = AUDIENCE,
+        leeway_seconds: int = SKEW_SECONDS,
+    ) -> None:
         self._keys = keys
-        self._known: dict[bytes, tuple[Caller, int, int]] = {}
+        self._issuer, self._audience = issuer, audience
+        self._leeway_seconds = leeway_seconds
+        self._known: dict[bytes, tuple[Caller, int, int, TokenKey]] = {}
 
     def verify(self, token: str, now: datetime) -> Caller:
         """The caller of a token that holds. Raises InvalidToken."""
@@ -138,32 +158,39 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode()).digest()
         seconds = int(now.timestamp())
         known = self._known.get(digest)
-        if known is None:
+        if known is None or self._keys.get(known[3].kid) is not known[3]:
             known = self._check(token)
             while len(self._known) >= _CACHED_TOKENS:
                 self._known.pop(next(iter(self._known)))
             self._known[digest] = known
-        caller, not_before, expires = known
+        caller, not_before, expires, _ = known
         if seconds >= expires:
             raise InvalidToken("expired")
-        if seconds < not_before - SKEW_SECONDS:
+        if seconds < not_before - self._leeway_seconds:
             raise InvalidToken("not yet valid")
         return caller
 
-    def _check(self, token: str) -> tuple[Caller, int, int]:
+    def _check(self, token: str) -> tuple[Caller, int, int, TokenKey]:
         header = _header(token)
         if set(header) != {"alg", "kid", "typ"}:
             raise InvalidToken("header")
-        if header["alg"] not in ALGORITHMS or header["typ"] != TOKEN_TYPE:
-            raise InvalidToken("algorithm or type")
-        key = self._keys.get(header["kid"]) if isinstance(header["kid"], str) else None
+        if header["typ"] != TOKEN_TYPE or not isinstance(header["kid"], str):
+            raise InvalidToken("type or key")
+        key = self._keys.get(header["kid"])
         if key is None:
-            raise InvalidToken("key")
+            raise UnknownKey("key")
+        if header["alg"] not in key.algorithms:
+            raise InvalidToken("algorithm")
         try:
-            claims = jwt.decode(token, key.key, algorithms=ALGORITHMS).claims
+            with warnings.catch_warnings():
+                # Identity providers still name Ed25519 by its former name.
+                warnings.simplefilter("ignore", SecurityWarning)
+                claims = jwt.decode(token, key.key, algorithms=[header["alg"]]).claims
         except (JoseError, ValueError, TypeError, KeyError):
             raise InvalidToken("signature") from None
-        return _read_claims(claims)
+        if claims.get("iss") != self._issuer or claims.get("aud") != self._audience:
+            raise InvalidToken("issuer or audience")
+        return *_read_claims(claims), key
 
 
 def _header(token: str) -> dict[str, Any]:
@@ -183,8 +210,6 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _read_claims(claims: dict[str, Any]) -> tuple[Caller, int, int]:
-    if claims.get("iss") != ISSUER or claims.get("aud") != AUDIENCE:
-        raise InvalidToken("issuer or audience")
     times = [claims.get("exp"), claims.get("nbf", 0), claims.get("iat", 0)]
     if not all(type(moment) is int for moment in times):
         raise InvalidToken("times")
@@ -201,12 +226,10 @@ def _read_claims(claims: dict[str, Any]) -> tuple[Caller, int, int]:
     return Caller(tenant_id, subject, frozenset(roles) & ROLES), max(not_before, issued), expires
 
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`revcycle token --tenant T --role R` makes one")
+bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="`revcycle token --tenant T --role R` makes one")
 
 
-async def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Caller:
+async def authenticate(request: Request, credentials: HTTPAuthorizationCredentials | None) -> Caller:
     """The caller of a request. Raises Unauthorized."""
     if credentials is None:
         raise Unauthorized(
@@ -214,32 +237,26 @@ async def authenticate(
         )
     context = request.app.state.context
     try:
-        caller: Caller = context.verifier.verify(credentials.credentials, context.clock.now())
+        return await _verified(context, credentials.credentials)
     except InvalidToken:
         raise Unauthorized(
             "the token is not valid or has expired; get a new one",
             headers={"www-authenticate": 'Bearer realm="revcycle", error="invalid_token"'},
         ) from None
-    request.state.caller = caller
-    return caller
 
 
-def require(*roles: str) -> Callable[[Caller], Awaitable[Caller]]:
-    """The dependency of a route that these roles may call; without roles: everyone with a valid token.
-
-    ``caller: Annotated[Caller, Depends(require("biller"))]``. ValueError at import for a role that does not exist.
-    """
-    if unknown := set(roles) - ROLES:
-        raise ValueError(f"unknown role {', '.join(sorted(unknown))}; there are: {', '.join(sorted(ROLES))}")
-    return _required(tuple(sorted(roles)))
-
-
-def _required(roles: Sequence[str]) -> Callable[[Caller], Awaitable[Caller]]:
-    allowed = frozenset(roles)
-
-    async def required(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
-        if allowed and not allowed & caller.roles:
-            raise Forbidden(f"one of these roles is needed: {', '.join(roles)}")
-        return caller
-
-    return required
+async def _verified(context: Any, token: str) -> Caller:
+    """The caller of a token; keys of an issuer are read again for one that is not known."""
+    now, keys = context.clock.now(), context.issuer_keys
+    if keys is not None and keys.unusable_because(now):
+        await keys.keep_fresh(now)
+        if keys.unusable_because(now):
+            raise ServiceUnavailable("the keys of the token issuer cannot be had", retry_after_seconds=30)
+    verifier: TokenVerifier = context.verifier
+    try:
+        return verifier.verify(token, now)
+    except UnknownKey:
+        if keys is None:
+            raise
+        await keys.learn(now)
+        return verifier.verify(token, now)

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 from revcycle_messaging import Cause, Transient, UnitOfWork
 from revcycle_messaging.tracing import current_work
 
-from revcycle_service_kit.auth import Caller, authenticate
+from revcycle_service_kit.access import CurrentCaller
+from revcycle_service_kit.audit_log import record_command
+from revcycle_service_kit.auth import Caller
 from revcycle_service_kit.context import ServiceContext
 from revcycle_service_kit.idempotency import KeyedRequest, StoredResponse, keyed_request, read_key, recall, remember
 from revcycle_service_kit.ids import new_id
@@ -76,7 +78,9 @@ async def run_command(
     while True:
         attempt += 1
         try:
-            return await _run_once(request, cause, use_case, keyed)
+            response = await _run_once(request, cause, use_case, keyed)
+            request.state.recorded = True
+            return response
         except Transient as failure:
             # Only what PostgreSQL itself rolled back (class 40) is certain to have had no effect.
             if attempt >= ATTEMPTS or "sqlstate=40" not in str(failure):
@@ -87,11 +91,13 @@ async def run_command(
 async def _run_once(request: Request, cause: Cause, use_case: UseCase, keyed: KeyedRequest | None) -> Response:
     async with service_context(request).database.unit_of_work(cause.tenant_id) as uow:
         if keyed is not None and (stored := await recall(uow, keyed, cause.now)) is not None:
+            await record_command(uow, request, cause.now, stored.status, stored.body)
             return _response(stored, {"idempotency-replayed": "true"})
         reply = await use_case(uow, cause)
         stored = StoredResponse(reply.status, reply.headers, body_bytes(reply.body))
         if keyed is not None:
             await remember(uow, keyed, stored, cause.now)
+        await record_command(uow, request, cause.now, stored.status, stored.body)
     if len(uow.correlation_ids) == 1:
         (request.state.correlation_id,) = uow.correlation_ids
     return _response(stored, {})
@@ -116,9 +122,7 @@ def _response(stored: StoredResponse, more: Mapping[str, str]) -> Response:
     return Response(stored.body, stored.status, {**stored.headers, **more}, _JSON if stored.body else None)
 
 
-async def read_unit_of_work(
-    request: Request, caller: Annotated[Caller, Depends(authenticate)]
-) -> AsyncIterator[UnitOfWork]:
+async def read_unit_of_work(request: Request, caller: CurrentCaller) -> AsyncIterator[UnitOfWork]:
     """A read-only transaction of the caller's tenant."""
     async with service_context(request).database.unit_of_work(caller.tenant_id, read_only=True) as uow:
         yield uow

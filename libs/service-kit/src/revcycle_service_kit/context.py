@@ -10,6 +10,7 @@ from revcycle_events import Event
 from revcycle_messaging import Database, Handler, KeyRing, Transport
 from revcycle_messaging.tracing import Tracer
 
+from revcycle_service_kit.access import AccessTable
 from revcycle_service_kit.auth import TokenVerifier
 from revcycle_service_kit.clock import Clock
 from revcycle_service_kit.figures import BusinessFigures
@@ -18,6 +19,7 @@ from revcycle_service_kit.problems import ProblemType
 from revcycle_service_kit.settings import ServiceSettings
 
 if TYPE_CHECKING:
+    from revcycle_service_kit.issuer_keys import IssuerKeys
     from revcycle_service_kit.jobs import JobKind
     from revcycle_service_kit.timers import TimerHandler
 
@@ -37,6 +39,7 @@ class ServiceContext:
     log: structlog.stdlib.BoundLogger
     metrics: Metrics
     tracer: Tracer | None = None
+    issuer_keys: "IssuerKeys | None" = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class ServiceParts:
     """Everything that makes one service different from the others.
 
     Attributes:
+        access: who may call which operation; every route needs its row.
         name: of the service, its consumer group and the source of its events.
         schema: its PostgreSQL schema.
         migrations: package with a ``versions`` folder, for example ``revcycle_claims.migrations``.
@@ -77,6 +81,7 @@ class ServiceParts:
     migrations: str
     description: str = ""
     routers: Sequence[APIRouter] = ()
+    access: AccessTable = field(default_factory=dict)
     handlers: Mapping[type[Event], Handler] = field(default_factory=dict)
     lock_chunk: Handler | None = None
     job_kinds: "Mapping[str, JobKind[Any, Any]]" = field(default_factory=dict)

@@ -19,12 +19,14 @@ class Health:
 
     Attributes:
         failing: name of a failing check to why; empty: ready.
+        notes: name of a check to what is not well and does not keep this instance from working.
         stalled: why this process should be replaced, or None.
         started: migrations checked, parts running.
         draining: told to stop; takes no new work.
     """
 
     failing: dict[str, str] = field(default_factory=lambda: {"start": "starting"})
+    notes: dict[str, str] = field(default_factory=dict)
     stalled: str | None = None
     started: bool = False
     draining: bool = False
@@ -55,7 +57,9 @@ async def readyz(request: Request) -> Response:
     """200 when database, broker, migrations and consumer are all well and the process is not stopping."""
     health: Health = request.app.state.health
     failing = {"draining": "the process is stopping"} if health.draining else health.failing
-    return _refuse(request, failing) if failing else JSONResponse({"status": "ready"})
+    if failing:
+        return _refuse(request, failing)
+    return JSONResponse({"status": "ready", "notes": health.notes} if health.notes else {"status": "ready"})
 
 
 @health_router.get("/startupz")

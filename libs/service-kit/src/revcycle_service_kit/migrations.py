@@ -57,6 +57,53 @@ CREATE TABLE kit.idempotency (
 CREATE INDEX idempotency_expiry ON kit.idempotency (tenant_id, expires_at);
 """
 
+_AUDIT_SQL: Final = """
+CREATE TABLE kit.audit_record (
+    tenant_id uuid NOT NULL DEFAULT current_setting('app.tenant')::uuid,
+    chain bigint NOT NULL,
+    sequence bigint NOT NULL CHECK (sequence > 0),
+    at timestamptz NOT NULL,
+    subject text NOT NULL,
+    roles text[] NOT NULL,
+    operation text NOT NULL,
+    data text NOT NULL,
+    about uuid[] NOT NULL,
+    status bigint NOT NULL,
+    request_id text NOT NULL,
+    key_id text NOT NULL,
+    mac bytea NOT NULL,
+    PRIMARY KEY (tenant_id, chain, sequence)
+);
+CREATE INDEX audit_record_about ON kit.audit_record USING gin (about);
+CREATE INDEX audit_record_subject ON kit.audit_record (tenant_id, subject, at);
+CREATE TABLE kit.audit_head (
+    tenant_id uuid NOT NULL DEFAULT current_setting('app.tenant')::uuid,
+    chain bigint NOT NULL,
+    sequence bigint NOT NULL,
+    mac bytea NOT NULL,
+    key_id text NOT NULL,
+    seal bytea NOT NULL,
+    PRIMARY KEY (tenant_id, chain)
+) WITH (fillfactor = 50);
+CREATE FUNCTION kit.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    RAISE EXCEPTION 'the audit only grows' USING ERRCODE = 'insufficient_privilege';
+END $body$;
+CREATE FUNCTION kit.refuse_going_back() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    IF NEW.sequence <= OLD.sequence THEN
+        RAISE EXCEPTION 'the head of an audit chain only moves forward' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $body$;
+CREATE TRIGGER audit_record_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON kit.audit_record
+    FOR EACH STATEMENT EXECUTE FUNCTION kit.refuse_change();
+CREATE TRIGGER audit_head_stays BEFORE DELETE OR TRUNCATE ON kit.audit_head
+    FOR EACH STATEMENT EXECUTE FUNCTION kit.refuse_change();
+CREATE TRIGGER audit_head_moves_forward BEFORE UPDATE ON kit.audit_head
+    FOR EACH ROW EXECUTE FUNCTION kit.refuse_going_back();
+"""
+
 
 class MigrationError(Exception):
     """The database cannot be brought to, or is not at, the version of this code; the text says what to do."""
@@ -76,6 +123,15 @@ def chassis_upgrade(version: int = 1) -> None:
         op.execute(f"GRANT USAGE ON SCHEMA kit TO {role}")
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON kit.idempotency TO {role}")
         op.execute(f"GRANT SELECT ON kit.alembic_version TO {role}")
+
+
+def audit_upgrade() -> None:
+    """Create the tables of the audit. The service's role adds rows and moves heads forward; nobody changes rows."""
+    role = _service_role()
+    op.execute(_verbatim(_AUDIT_SQL))
+    op.execute(_verbatim(protection_sql("kit")))
+    op.execute(f"GRANT SELECT, INSERT ON kit.audit_record, kit.audit_head TO {role}")
+    op.execute(f"GRANT UPDATE (sequence, mac, key_id, seal) ON kit.audit_head TO {role}")
 
 
 def create_service_schema(schema: str) -> None:

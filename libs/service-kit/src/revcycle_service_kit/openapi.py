@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from revcycle_service_kit.auth import authenticate
+from revcycle_service_kit.access import OPEN_TO_ALL
 from revcycle_service_kit.commands import read_unit_of_work
 from revcycle_service_kit.examples import ExampleWriter
 from revcycle_service_kit.problems import (
@@ -31,6 +31,7 @@ from revcycle_service_kit.problems import (
     ProblemBody,
     ProblemType,
     ServiceUnavailable,
+    TooManyRequests,
     Unauthorized,
     Unprocessable,
     UnsupportedMediaType,
@@ -38,7 +39,7 @@ from revcycle_service_kit.problems import (
 
 _JSON: Final = "application/json"
 _ALWAYS: Final = frozenset({400, 431, 500, 503})
-_SECURED: Final = frozenset({401, 403})
+_SECURED: Final = frozenset({401, 403, 429})
 _WITH_BODY: Final = frozenset({413, 422})
 _COMMAND: Final = frozenset({409, 422})
 _ANSWERS: Final[Mapping[int, type[Problem]]] = {
@@ -58,6 +59,7 @@ _ANSWERS: Final[Mapping[int, type[Problem]]] = {
         HeadersTooLarge,
         Problem,
         ServiceUnavailable,
+        TooManyRequests,
     )
 }
 _EXAMPLE_ERROR: Final = {
@@ -159,7 +161,7 @@ def _complete(route: RouteContext, operation: dict[str, Any]) -> set[int]:
 def _refusals(route: RouteContext, operation: Mapping[str, Any], command: bool) -> set[int]:
     statuses = set(_ALWAYS)
     headers = {each["name"]: each["required"] for each in operation.get("parameters", ()) if each["in"] == "header"}
-    if authenticate in _dependencies(route):
+    if route.name not in OPEN_TO_ALL:
         statuses |= _SECURED
     if command:
         statuses |= _COMMAND

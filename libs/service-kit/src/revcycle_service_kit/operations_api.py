@@ -5,24 +5,38 @@ operator or auditor; deciding needs operator, and the token's subject is the nam
 """
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, field_validator
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_messaging import interventions as decisions
 from revcycle_messaging.interventions import Decision, Selection
 
 from revcycle_service_kit import operations_rows as rows
-from revcycle_service_kit.auth import Caller, require
+from revcycle_service_kit.access import AccessTable, CurrentCaller, allow
+from revcycle_service_kit.auth import Caller
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, run_command, service_context
 from revcycle_service_kit.operations import Instance, MessagingFigures, measure
 from revcycle_service_kit.paging import Page, PageParameters
 from revcycle_service_kit.problems import RequestModel, Unprocessable
 
 OVERVIEW_ROWS = 20
-Reader = Depends(require("operator", "auditor"))
-Operator = Annotated[Caller, Depends(require("operator"))]
+_READER: Final = allow("operator", "auditor")
+OPERATIONS_ACCESS: Final[AccessTable] = {
+    "read_operations": _READER,
+    "read_messaging": _READER,
+    "read_lag": _READER,
+    "read_outbox": _READER,
+    "list_parked_keys": _READER,
+    "list_dead_letters": _READER,
+    "redrive_dead_letters": allow("operator", data="event"),
+    "discard_dead_letters": allow("operator", data="event"),
+    "list_jobs": _READER,
+    "list_timers": _READER,
+    "list_interventions": _READER,
+}
+"""Who may call the operations side of every service."""
 operations_router = APIRouter(prefix="/v1/ops", tags=["operations"])
 
 
@@ -115,7 +129,7 @@ def _consumer(request: Request) -> str:
     return name
 
 
-@operations_router.get("", summary="Everything on one page", dependencies=[Reader])
+@operations_router.get("", summary="Everything on one page")
 async def read_operations(request: Request, uow: ReadUnitOfWork) -> Overview:
     """Figures of the service, and the first rows of what waits for the caller's tenant."""
     context, consumer = service_context(request), _consumer(request)
@@ -129,13 +143,13 @@ async def read_operations(request: Request, uow: ReadUnitOfWork) -> Overview:
     )
 
 
-@operations_router.get("/messaging", summary="All figures of messaging", dependencies=[Reader])
+@operations_router.get("/messaging", summary="All figures of messaging")
 async def read_messaging(request: Request) -> MessagingFigures:
     """Outbox, lag, open jobs, parked keys and dead letters of this service, measured now."""
     return await measure(service_context(request), instance_of(request))
 
 
-@operations_router.get("/lag", summary="How far this instance is behind", dependencies=[Reader])
+@operations_router.get("/lag", summary="How far this instance is behind")
 async def read_lag(request: Request) -> Lag:
     """In events and in seconds, per partition that this instance holds."""
     behind = await instance_of(request).lag(service_context(request).clock.now())
@@ -152,7 +166,7 @@ async def read_lag(request: Request) -> Lag:
     )
 
 
-@operations_router.get("/outbox", summary="Events not yet published", dependencies=[Reader])
+@operations_router.get("/outbox", summary="Events not yet published")
 async def read_outbox(request: Request) -> Outbox:
     """How many, how old, and whether the relay stands by."""
     figures = await measure(service_context(request), instance_of(request))
@@ -165,14 +179,14 @@ async def read_outbox(request: Request) -> Outbox:
     )
 
 
-@operations_router.get("/parked-keys", summary="Keys whose events wait", dependencies=[Reader])
+@operations_router.get("/parked-keys", summary="Keys whose events wait")
 async def list_parked_keys(request: Request, uow: ReadUnitOfWork, page: PageParameters) -> Page[rows.ParkedKey]:
     """By topic and key, with the first event that waits in each and why."""
     found = await rows.parked_keys(uow, _consumer(request), page.after(), page.fetch_limit)
     return page.of(found, lambda row: (row.topic, row.key))
 
 
-@operations_router.get("/dead-letters", summary="Events that wait for a named person", dependencies=[Reader])
+@operations_router.get("/dead-letters", summary="Events that wait for a named person")
 async def list_dead_letters(
     request: Request,
     uow: ReadUnitOfWork,
@@ -189,7 +203,7 @@ async def list_dead_letters(
 @operations_router.post(
     "/dead-letters:redrive", summary="Let failed events be tried again", response_model=Decided, status_code=200
 )
-async def redrive_dead_letters(request: Request, caller: Operator, body: DecideRequest) -> Response:
+async def redrive_dead_letters(request: Request, caller: CurrentCaller, body: DecideRequest) -> Response:
     """Order and ids stay; the service takes the events up within a second or two. Written down under your name."""
     return await _decide(request, caller, body, "redrive")
 
@@ -197,7 +211,7 @@ async def redrive_dead_letters(request: Request, caller: Operator, body: DecideR
 @operations_router.post(
     "/dead-letters:discard", summary="Let keys go on without their failed event", response_model=Decided
 )
-async def discard_dead_letters(request: Request, caller: Operator, body: DecideRequest) -> Response:
+async def discard_dead_letters(request: Request, caller: CurrentCaller, body: DecideRequest) -> Response:
     """Only the event a key stands at. It stays in its producer's archive. Written down under your name."""
     return await _decide(request, caller, body, "discard")
 
@@ -247,7 +261,7 @@ async def _groups(uow: UnitOfWork, selection: Selection) -> list[rows.DeadLetter
     return [rows.DeadLetterGroup(**asdict(group)) for group in found]
 
 
-@operations_router.get("/jobs", summary="Effects outside, by state", dependencies=[Reader])
+@operations_router.get("/jobs", summary="Effects outside, by state")
 async def list_jobs(
     uow: ReadUnitOfWork,
     page: PageParameters,
@@ -258,14 +272,14 @@ async def list_jobs(
     return page.of(found, lambda row: (row.created_at, row.job_id))
 
 
-@operations_router.get("/timers", summary="Timers that are due", dependencies=[Reader])
+@operations_router.get("/timers", summary="Timers that are due")
 async def list_timers(request: Request, uow: ReadUnitOfWork, page: PageParameters) -> Page[rows.TimerRow]:
     """Due and not fired yet, the oldest first."""
     found = await rows.timers_due(uow, service_context(request).clock.now(), page.after(), page.fetch_limit)
     return page.of(found, lambda row: (row.due_at, row.aggregate, row.name))
 
 
-@operations_router.get("/interventions", summary="What named persons decided", dependencies=[Reader])
+@operations_router.get("/interventions", summary="What named persons decided")
 async def list_interventions(uow: ReadUnitOfWork, page: PageParameters) -> Page[rows.Intervention]:
     """Who, when, what and why; the newest first. Rows are only ever added."""
     found = await rows.interventions(uow, page.after(), page.fetch_limit)

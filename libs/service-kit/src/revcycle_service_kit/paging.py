@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from revcycle_messaging import KeyRing, MissingKey
 from revcycle_messaging.keys import ENVELOPE
 
-from revcycle_service_kit.auth import Caller, authenticate
+from revcycle_service_kit.access import CurrentCaller
+from revcycle_service_kit.auth import Caller
 from revcycle_service_kit.problems import BadRequest, FieldError
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class PageRequest:
 
 async def page_request(
     request: Request,
-    caller: Annotated[Caller, Depends(authenticate)],
+    caller: CurrentCaller,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page")] = DEFAULT_LIMIT,
     page_token: Annotated[str | None, Query(description="`next_page_token` of the former page")] = None,
 ) -> PageRequest:

@@ -145,6 +145,14 @@ class HeadersTooLarge(Problem):
     title = "The request's headers are too large"
 
 
+class TooManyRequests(Problem):
+    """The credential has used up its window."""
+
+    status = 429
+    default_code = "too_many_requests"
+    title = "Too many requests"
+
+
 class ServiceUnavailable(Problem):
     """Not now; the same request works later."""
 
@@ -268,6 +276,11 @@ KNOWN_PROBLEMS: Final[dict[str, ProblemType]] = {
     "invalid": ProblemType(
         422,
         "The request does not fit its schema; `errors` names each field, the rule and what is expected.",
+    ),
+    "too_many_requests": ProblemType(
+        429,
+        "This credential has used up its window. The `RateLimit` header of every answer says how many "
+        "requests are left and for how many seconds; repeat after `Retry-After`.",
     ),
     "unavailable": ProblemType(
         503,

@@ -16,6 +16,7 @@ from revcycle_service_kit.app import create_base_app
 from revcycle_service_kit.auth import InvalidToken, TokenVerifier, read_token_keys
 from revcycle_service_kit.clock import Clock
 from revcycle_service_kit.context import PartsBuilder, ServiceContext, build_parts
+from revcycle_service_kit.issuer_keys import IssuerKeys
 from revcycle_service_kit.logging import configure_logging
 from revcycle_service_kit.metrics import Metrics
 from revcycle_service_kit.migrations import MigrationError, migrate
@@ -88,7 +89,9 @@ def _wrong_settings(failure: ValidationError) -> list[str]:
     lines = ["these settings are missing or wrong:"]
     for error in failure.errors(include_input=False, include_url=False):
         name = "_".join(str(part) for part in error["loc"]).upper()
-        lines.append(f"  REVCYCLE_{name}: {error['msg']}" if name else f"  {error['msg']}")
+        lines.append(
+            f"  REVCYCLE_{name}: {error['msg']}" if name else f"  {error['msg'].removeprefix('Value error, ')}"
+        )
     return lines
 
 
@@ -139,7 +142,8 @@ async def _migrate(parts: PartsBuilder, settings: ServiceSettings) -> int:
 
 async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -> int:
     log = configure_logging(settings.service_name, settings.instance, settings.log_format)
-    verifier = TokenVerifier(read_token_keys(settings.token_key_file))
+    issuer_keys = issuer_keys_of(settings)
+    verifier = token_verifier(settings, issuer_keys)
     keyring = KeyRing(settings.keyring_file)
     database = await _connect(settings, keyring)
     outlet = open_outlet(settings)
@@ -149,7 +153,7 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
     )
     metrics = Metrics(settings.service_name)
     clock = Clock(settings.business_date)
-    context = ServiceContext(settings, clock, database, transport, keyring, verifier, log, metrics, tracer)
+    context = ServiceContext(settings, clock, database, transport, keyring, verifier, log, metrics, tracer, issuer_keys)
     built = build_parts(parts, context)
     # Again, now that the service has said which keys its lines may carry.
     context.log = configure_logging(settings.service_name, settings.instance, settings.log_format, built.log_keys)
@@ -165,6 +169,22 @@ async def _serve(command: str, parts: PartsBuilder, settings: ServiceSettings) -
         await database.close()
         if outlet is not None:
             await asyncio.to_thread(outlet.close)
+
+
+def issuer_keys_of(settings: ServiceSettings) -> IssuerKeys | None:
+    """The identity provider's keys, where one is set; read when they are first needed."""
+    source = settings.token_jwks_url or settings.token_jwks_file
+    return IssuerKeys(source, settings.token_jwks_ca_file) if source else None
+
+
+def token_verifier(settings: ServiceSettings, issuer_keys: IssuerKeys | None) -> TokenVerifier:
+    """What checks tokens. InvalidToken when the development key is needed and cannot be read."""
+    return TokenVerifier(
+        issuer_keys.keys if issuer_keys else read_token_keys(settings.token_key_file),
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        leeway_seconds=settings.token_leeway_seconds,
+    )
 
 
 async def _connect(settings: ServiceSettings, keyring: KeyRing) -> Database:

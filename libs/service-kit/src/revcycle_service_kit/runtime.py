@@ -290,6 +290,7 @@ class Runtime:
             ("migrations", MIGRATION_PROBE_SECONDS, self._check_migrations),
             ("consumer", 0.0, self._check_consumer),
             ("restore", 0.0, self._check_restore),
+            ("token_keys", 0.0, self._check_token_keys),
         ):
             why = await self._checked(name, every_seconds, check)
             self._context.metrics.ready.labels(name).set(0 if why else 1)
@@ -366,6 +367,14 @@ class Runtime:
 
     async def _check_restore(self) -> str | None:
         return self._context.database.refuses_because
+
+    async def _check_token_keys(self) -> str | None:
+        keys, now = self._context.issuer_keys, self._context.clock.now()
+        if keys is None:
+            return None
+        await keys.keep_fresh(now)
+        self._health.notes = {"token_keys": note} if (note := keys.note()) else {}
+        return keys.unusable_because(now)
 
     async def _check_consumer(self) -> str | None:
         if self.consumer is None:

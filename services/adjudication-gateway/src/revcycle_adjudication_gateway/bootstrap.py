@@ -7,6 +7,7 @@ from revcycle_messaging import Cause
 from revcycle_service_kit import Background, ProblemType, ServiceContext, ServiceParts, new_id
 
 from revcycle_adjudication_gateway.api import answers, interchanges, routes, submissions
+from revcycle_adjudication_gateway.api.access import ACCESS
 from revcycle_adjudication_gateway.api.examples import EXAMPLES
 from revcycle_adjudication_gateway.clients.payer_door import PayerDoor
 from revcycle_adjudication_gateway.consumers import HANDLERS
@@ -53,6 +54,7 @@ def service_parts(context: ServiceContext) -> ServiceParts:
         description="Payer connections: claims out, acknowledgments, adjudications and remittances in.",
         migrations="revcycle_adjudication_gateway.migrations",
         routers=(routes.router, submissions.router(settings.policy), interchanges.router, answers.router),
+        access=ACCESS,
         handlers=HANDLERS,
         background=(
             Background("send", 0.1, lambda _: sender.turn(), leader=False),

@@ -8,6 +8,7 @@ from revcycle_service_kit.problems import ProblemType
 from revcycle_service_kit.timers import TimerKind
 
 from revcycle_claims.api import claims, money, tasks
+from revcycle_claims.api.access import ACCESS
 from revcycle_claims.api.examples import EXAMPLES
 from revcycle_claims.consumers import handlers
 from revcycle_claims.repositories.figures import FIGURES
@@ -66,6 +67,7 @@ def build(context: ServiceContext) -> ServiceParts:
         description=DESCRIPTION.strip(),
         migrations="revcycle_claims.migrations",
         routers=(claims.router, tasks.router, money.router),
+        access=ACCESS,
         handlers=handlers(rulebook),
         timers={
             FILING_TIMER: TimerKind(lock_claims_of, partial(warn_of_filing_deadlines, business_day)),

@@ -5,6 +5,7 @@ from revcycle_service_kit import ProblemType, ServiceContext, ServiceParts
 
 from revcycle_coding.api import code_sets as code_sets_api
 from revcycle_coding.api import codings, tasks
+from revcycle_coding.api.access import ACCESS
 from revcycle_coding.api.examples import EXAMPLES
 from revcycle_coding.consumers import encounters
 from revcycle_coding.repositories.figures import FIGURES
@@ -34,6 +35,7 @@ def service_parts(context: ServiceContext) -> ServiceParts:
         description="Code checks, the coder's worklist, finalised codings.",
         migrations="revcycle_coding.migrations",
         routers=(tasks.router, codings.router(opened), code_sets_api.router(opened)),
+        access=ACCESS,
         handlers=encounters.handlers(opened),
         problems=PROBLEMS,
         examples=EXAMPLES,

@@ -29,6 +29,7 @@ _WHO = {
         UNION SELECT deposit_id::text FROM claims.deposit WHERE trace_number = $1 OR remittance_id::text = $1
     """,
 }
+_CLAIMS = "SELECT claim_id::text AS id FROM claims.claim WHERE encounter_id::text = ANY($1)"
 _EVENTS = """
     SELECT headers, payload, topic, key, sequence, recorded_at FROM messaging.archive
     WHERE key = ANY($1) OR substring(headers FROM 'ce_correlationid:([^\n]+)') = ANY($1)
@@ -57,11 +58,7 @@ async def trace(connections: "Mapping[str, asyncpg.Connection[Any]]", wanted: st
 
     Empty when nothing is known by that id.
     """
-    ids = {wanted}
-    for service, sql in _WHO.items():
-        rows = await connections[service].fetch(sql, wanted)
-        ids |= {row["id"] for row in rows}
-    ids |= await _encounters_of(connections["claims"], ids)
+    ids = await related_ids(connections, wanted)
     lines: dict[str, TraceLine] = {}
     causes: dict[str, str] = {}
     for service, connection in connections.items():
@@ -70,6 +67,17 @@ async def trace(connections: "Mapping[str, asyncpg.Connection[Any]]", wanted: st
             lines[headers["ce_id"]] = _line(service, row)
             causes[headers["ce_id"]] = headers.get("ce_causationid", "")
     return _in_order(lines, causes)
+
+
+async def related_ids(connections: "Mapping[str, asyncpg.Connection[Any]]", wanted: str) -> set[str]:
+    """The id itself, and what belongs to it: a patient's encounters, an encounter's patient and claims, and so on."""
+    ids = {wanted}
+    for service, sql in _WHO.items():
+        rows = await connections[service].fetch(sql, wanted)
+        ids |= {row["id"] for row in rows}
+    ids |= await _encounters_of(connections["claims"], ids)
+    rows = await connections["claims"].fetch(_CLAIMS, sorted(ids)[:IDS_MAX])
+    return ids | {row["id"] for row in rows}
 
 
 def _in_order(lines: Mapping[str, TraceLine], causes: Mapping[str, str]) -> list[TraceLine]:

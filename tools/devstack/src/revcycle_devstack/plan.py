@@ -24,6 +24,8 @@ _FIRST_SERVICE_PORT: Final = 8101
 _PORTS_PER_INSTANCE: Final = 100
 _SIMULATORS: Final = ("payer",)
 _CLUSTER_SIZES: Final = (1, 3)
+# On one machine a single credential plays whole hospitals, and a bench measures the service, not its limit.
+_LOCAL_LIMITS: Final = {f"REVCYCLE_RATE_LIMIT_{rate_class}": "1000000" for rate_class in ("READ", "WRITE", "BULK")}
 
 
 def service_program(service: str) -> tuple[str, ...]:
@@ -147,7 +149,7 @@ def service_environment(
         own["REVCYCLE_CA_FILE"] = str(layout.payer_ca_file)
     # An admin's address has no business in a service.
     inherited = {name: value for name, value in base.items() if name != "DATABASE_URL_BASE"}
-    return {**inherited, **own, **_extra(options, process.service, process.name)}
+    return {**_LOCAL_LIMITS, **inherited, **own, **_extra(options, process.service, process.name)}
 
 
 def migration_environment(serving: Mapping[str, str], connections: Connections, service: str) -> dict[str, str]:

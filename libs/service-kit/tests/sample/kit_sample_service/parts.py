@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, field_validator
 from revcycle_messaging import Cause, Received, UnitOfWork
 from revcycle_messaging.testing import NoteTaken
 from revcycle_service_kit import (
     MIB,
+    ROLES,
     Background,
-    Caller,
     Conflict,
     DueTimer,
     Job,
@@ -29,15 +29,26 @@ from revcycle_service_kit import (
     RequestModel,
     ServiceContext,
     ServiceParts,
+    allow,
     etag,
     not_modified,
-    require,
     require_if_match,
     run_command,
 )
+from revcycle_service_kit.access import CurrentCaller
+from revcycle_service_kit.problems import ProblemType
 
+ACCESS = {
+    "create_note": allow("biller", data="note"),
+    "create_quick_note": allow("biller", data="note"),
+    "list_notes": allow(*ROLES, data="note"),
+    "read_note": allow(*ROLES, data="note"),
+    "change_note": allow("biller", data="note"),
+    "take_big": allow("biller", bulk=True),
+    "take_small": allow("biller"),
+}
+EXAMPLES = {"number": 1, "number[gte]": 1, "title": "synthetic", "name": "Ada Fixture"}
 router = APIRouter(prefix="/v1", tags=["notes"])
-Biller = Annotated[Caller, Depends(require("biller"))]
 
 
 class Author(RequestModel):
@@ -71,7 +82,7 @@ class Note(BaseModel):
 
 
 @router.post("/notes", status_code=201, response_model=Note)
-async def create_note(request: Request, caller: Biller, body: NewNote) -> Response:
+async def create_note(request: Request, caller: CurrentCaller, body: NewNote) -> Response:
     """Make a note, publish it, have it sent."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -91,7 +102,7 @@ async def create_note(request: Request, caller: Biller, body: NewNote) -> Respon
 
 
 @router.post("/quick-notes", status_code=201, response_model=Note)
-async def create_quick_note(request: Request, caller: Biller, body: NewNote) -> Response:
+async def create_quick_note(request: Request, caller: CurrentCaller, body: NewNote) -> Response:
     """The same, the key optional, and slow."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -132,7 +143,7 @@ async def read_note(note_id: UUID, request: Request, response: Response, uow: Re
 
 
 @router.patch("/notes/{note_id}", response_model=Note)
-async def change_note(note_id: UUID, request: Request, caller: Biller, body: NewNote) -> Response:
+async def change_note(note_id: UUID, request: Request, caller: CurrentCaller, body: NewNote) -> Response:
     """Change a note that was read."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -150,14 +161,14 @@ async def change_note(note_id: UUID, request: Request, caller: Biller, body: New
 
 
 @router.post("/big", status_code=204)
-async def take_big(request: Request, caller: Biller) -> Response:
+async def take_big(request: Request) -> Response:
     """Read a body of any kind."""
     await request.body()
     return Response(status_code=204)
 
 
 @router.post("/small", status_code=204)
-async def take_small(request: Request, caller: Biller) -> Response:
+async def take_small(request: Request) -> Response:
     """Read a body of any kind, under the usual limit."""
     await request.body()
     return Response(status_code=204)
@@ -250,10 +261,12 @@ def build(outside: Outside | None = None, ticks: list[str] | None = None) -> Ser
         title="Sample",
         migrations="kit_sample_service.migrations",
         routers=(router,),
+        access=ACCESS,
         handlers={NoteTaken: on_notes},
         job_kinds={"send_letter": SendLetter(outside or Outside())},
         timers={"overdue": on_overdue},
         background=(Background("tick", 0.05, tick),),
         body_limits={"/v1/big": 3 * MIB},
-        problems={"not_in_this_state": "The note is in another state."},
+        problems={"not_in_this_state": ProblemType(409, "The note is in another state.")},
+        examples=EXAMPLES,
     )

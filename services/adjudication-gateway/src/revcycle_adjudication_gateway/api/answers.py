@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from revcycle_service_kit import NotFound, Page, PageParameters, ReadUnitOfWork
 
-from revcycle_adjudication_gateway.api.access import Looker
 from revcycle_adjudication_gateway.api.filters import after, chosen
 from revcycle_adjudication_gateway.api.models import (
     AcknowledgmentView,
@@ -34,7 +33,6 @@ ExceptionKind = Literal[
 @router.get("/acknowledgments", summary="TA1, 999, 277CA and 277, newest first")
 async def list_acknowledgments(
     uow: ReadUnitOfWork,
-    caller: Looker,
     page: PageParameters,
     payer_id: PayerId = None,
     interchange_id: UUID | None = None,
@@ -50,7 +48,6 @@ async def list_acknowledgments(
 @router.get("/exceptions", summary="What no rule settles, newest first")
 async def list_exceptions(
     uow: ReadUnitOfWork,
-    caller: Looker,
     page: PageParameters,
     kind: ExceptionKind | None = None,
     payer_id: PayerId = None,
@@ -66,7 +63,6 @@ async def list_exceptions(
 @router.get("/remittances", summary="Remittances (835), newest first")
 async def list_remittances(
     uow: ReadUnitOfWork,
-    caller: Looker,
     page: PageParameters,
     state: Literal["published", "held"] | None = None,
     payer_id: PayerId = None,
@@ -80,7 +76,7 @@ async def list_remittances(
 
 
 @router.get("/remittances/{remittance_id}", summary="One remittance, whole")
-async def get_remittance(remittance_id: UUID, uow: ReadUnitOfWork, caller: Looker) -> RemittanceDetail:
+async def get_remittance(remittance_id: UUID, uow: ReadUnitOfWork) -> RemittanceDetail:
     """Claims and lines with the rule that tied each, provider-level adjustments, and every equation that fails."""
     row = await remittances.get(uow, remittance_id)
     if row is None:

@@ -17,8 +17,8 @@ from revcycle_service_kit import (
     UnsupportedMediaType,
     run_command,
 )
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_adjudication_gateway.api.access import Looker, Worker
 from revcycle_adjudication_gateway.api.filters import after, chosen
 from revcycle_adjudication_gateway.api.models import AttemptView, InterchangeDetail, InterchangeView, KeptInterchange
 from revcycle_adjudication_gateway.repositories import interchanges, routes
@@ -35,7 +35,6 @@ Kind = Literal["837P", "276", "TA1", "999", "277CA", "277", "835", "mixed", "unr
 @router.get("", summary="Interchanges, newest first")
 async def list_interchanges(
     uow: ReadUnitOfWork,
-    caller: Looker,
     page: PageParameters,
     direction: Literal["out", "in"] | None = None,
     state: State | None = None,
@@ -55,7 +54,7 @@ async def list_interchanges(
 
 
 @router.get("/{interchange_id}", summary="One interchange with its attempts")
-async def get_interchange(interchange_id: UUID, uow: ReadUnitOfWork, caller: Looker) -> InterchangeDetail:
+async def get_interchange(interchange_id: UUID, uow: ReadUnitOfWork) -> InterchangeDetail:
     """The bytes stand at `…/raw`."""
     row = await interchanges.get(uow, interchange_id)
     if row is None:
@@ -73,7 +72,7 @@ async def get_interchange(interchange_id: UUID, uow: ReadUnitOfWork, caller: Loo
     response_class=Response,
     responses={200: {"content": {X12: {"schema": {"type": "string", "format": "binary"}}}}},
 )
-async def get_raw(interchange_id: UUID, uow: ReadUnitOfWork, caller: Looker) -> Response:
+async def get_raw(interchange_id: UUID, uow: ReadUnitOfWork) -> Response:
     """Holds patients' data: handle accordingly."""
     raw = await interchanges.raw(uow, interchange_id)
     if raw is None:
@@ -94,7 +93,7 @@ async def get_raw(interchange_id: UUID, uow: ReadUnitOfWork, caller: Looker) -> 
     },
 )
 async def drop_interchange(
-    request: Request, caller: Worker, payer_id: Annotated[str, Query(min_length=1, max_length=80)]
+    request: Request, caller: CurrentCaller, payer_id: Annotated[str, Query(min_length=1, max_length=80)]
 ) -> Response:
     """TA1, 999, 277CA, 277 or 835: kept, then read exactly like one from the payer's mailbox."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != X12:

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit import NotFound, ReadUnitOfWork, Reply, run_command
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_adjudication_gateway.api.access import Looker, Operator
 from revcycle_adjudication_gateway.api.models import RouteBody, RouteList, RouteView
 from revcycle_adjudication_gateway.domain.route import Route
 from revcycle_adjudication_gateway.repositories import routes
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/routes", tags=["routes"])
     response_model=RouteView,
     responses={201: {"model": RouteView, "description": "A new route"}},
 )
-async def put_route(payer_id: str, body: RouteBody, request: Request, caller: Operator) -> Response:
+async def put_route(payer_id: str, body: RouteBody, request: Request, caller: CurrentCaller) -> Response:
     """Claims of this payer that wait go out once its route exists and is enabled."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -30,7 +30,7 @@ async def put_route(payer_id: str, body: RouteBody, request: Request, caller: Op
 
 
 @router.get("", summary="All routes, with what stands on each")
-async def list_routes(uow: ReadUnitOfWork, caller: Looker) -> RouteList:
+async def list_routes(uow: ReadUnitOfWork) -> RouteList:
     """A tenant has few routes: no pages."""
     every = await routes.every(uow)
     loads = await routes.loads(uow, [route.payer_id for route in every])
@@ -38,13 +38,13 @@ async def list_routes(uow: ReadUnitOfWork, caller: Looker) -> RouteList:
 
 
 @router.get("/{payer_id}", summary="One route")
-async def get_route(payer_id: str, uow: ReadUnitOfWork, caller: Looker) -> RouteView:
+async def get_route(payer_id: str, uow: ReadUnitOfWork) -> RouteView:
     """With what stands on it."""
     return await _view(uow, payer_id)
 
 
 @router.post("/{payer_id}:drain", summary="Send nothing new; answers are still fetched", response_model=RouteView)
-async def drain_route(payer_id: str, request: Request, caller: Operator) -> Response:
+async def drain_route(payer_id: str, request: Request, caller: CurrentCaller) -> Response:
     """What waits stays queued; PUT with enabled=true lets it go."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:

@@ -16,8 +16,8 @@ from revcycle_service_kit import (
     Unprocessable,
     run_command,
 )
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_adjudication_gateway.api.access import Looker, Worker
 from revcycle_adjudication_gateway.api.filters import after, chosen
 from revcycle_adjudication_gateway.api.models import (
     QueuedInquiries,
@@ -42,7 +42,6 @@ def router(policy: SendingPolicy) -> APIRouter:
     @routes.get("/submissions", summary="Submissions, newest first")
     async def list_submissions(
         uow: ReadUnitOfWork,
-        caller: Looker,
         page: PageParameters,
         state: Sending | None = None,
         answer: Answer | None = None,
@@ -62,14 +61,14 @@ def router(policy: SendingPolicy) -> APIRouter:
         return page.of([SubmissionView.of(row) for row in rows], position=lambda view: (view.submission_id,))
 
     @routes.get("/submissions/{submission_id}", summary="One submission")
-    async def get_submission(submission_id: UUID, uow: ReadUnitOfWork, caller: Looker) -> SubmissionView:
+    async def get_submission(submission_id: UUID, uow: ReadUnitOfWork) -> SubmissionView:
         """Where its bytes are, and how far the payer's answer has come."""
         return await _view(uow, submission_id)
 
     @routes.post(
         "/submissions/{submission_id}:resolve", summary="Decide what is unknown", response_model=SubmissionView
     )
-    async def resolve(submission_id: UUID, body: ResolveBody, request: Request, caller: Worker) -> Response:
+    async def resolve(submission_id: UUID, body: ResolveBody, request: Request, caller: CurrentCaller) -> Response:
         """Say whether the bytes arrived; recorded with your name. It decides about the whole interchange.
 
         `not_sent` sends the same bytes once more, under the same control numbers: ask the payer first.
@@ -96,7 +95,7 @@ def _add_status_inquiries(routes: APIRouter) -> None:
     """Questions to payers: anyone who works on claims may ask."""
 
     @routes.post("/status-inquiries", summary="Ask the payer", status_code=202, response_model=QueuedInquiries)
-    async def ask(body: StatusInquiryBody, request: Request, caller: Worker) -> Response:
+    async def ask(body: StatusInquiryBody, request: Request, caller: CurrentCaller) -> Response:
         """A 276 goes out on the route of each submission; the answers appear here and at the submission."""
 
         async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -107,7 +106,7 @@ def _add_status_inquiries(routes: APIRouter) -> None:
 
     @routes.get("/status-inquiries", summary="Questions and answers, newest first")
     async def list_inquiries(
-        uow: ReadUnitOfWork, caller: Looker, page: PageParameters, submission_id: UUID | None = None
+        uow: ReadUnitOfWork, page: PageParameters, submission_id: UUID | None = None
     ) -> Page[StatusInquiryView]:
         """Those of the gateway (about what is unknown) and those of people."""
         rows = await inquiries.page(

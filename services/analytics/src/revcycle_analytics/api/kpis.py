@@ -3,16 +3,15 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
-from revcycle_service_kit import Caller, NotFound, ReadUnitOfWork, require
+from revcycle_service_kit import NotFound, ReadUnitOfWork
 from revcycle_service_kit.validation import IsoDate
 
 from revcycle_analytics.domain.kpis import BY_ID, DEFINITIONS, Value
 from revcycle_analytics.use_cases.compute_kpis import Answer, Question, compute_kpis
 
 router = APIRouter(prefix="/v1", tags=["kpis"])
-Reader = Annotated[Caller, Depends(require("biller", "coder", "operator", "auditor", "integration"))]
 FirstDay = Annotated[
     IsoDate | None, Query(alias="from", description="First business day, included", examples=["2026-09-01"])
 ]
@@ -82,7 +81,6 @@ class Kpis(BaseModel):
 
 @router.get("/kpis", summary="All KPIs of a period", operation_id="list_kpis", response_model=Kpis)
 async def list_kpis(
-    caller: Reader,
     uow: ReadUnitOfWork,
     first_day: FirstDay = None,
     last_day: LastDay = None,
@@ -97,7 +95,6 @@ async def list_kpis(
 @router.get("/kpis/{kpi_id}", summary="One KPI of a period", operation_id="get_kpi", response_model=Kpi)
 async def get_kpi(
     kpi_id: str,
-    caller: Reader,
     uow: ReadUnitOfWork,
     first_day: FirstDay = None,
     last_day: LastDay = None,

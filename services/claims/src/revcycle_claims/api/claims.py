@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
-from revcycle_service_kit.auth import Caller, require
+from revcycle_service_kit.access import CurrentCaller
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, run_command, service_context
 from revcycle_service_kit.etag import etag
 from revcycle_service_kit.openapi import takes
@@ -22,8 +22,6 @@ from revcycle_claims.use_cases.hold_claim import hold_claim, release_claim
 from revcycle_claims.use_cases.submit_claim import SubmitClaim, submit_claim
 
 router = APIRouter(prefix="/v1", tags=["claims"])
-Reader = Annotated[Caller, Depends(require("biller", "operator", "auditor", "integration"))]
-Biller = Annotated[Caller, Depends(require("biller"))]
 
 
 def rulebook(request: Request) -> Rulebook:
@@ -37,7 +35,6 @@ Rules = Annotated[Rulebook, Depends(rulebook)]
 @router.get("/claims", summary="Claims, by outcome, encounter or facility")
 async def list_claims(
     uow: ReadUnitOfWork,
-    caller: Reader,
     page: PageParameters,
     outcome: Annotated[str | None, Query(max_length=40, examples=["denied"])] = None,
     state: Annotated[str | None, Query(max_length=40, examples=["held"])] = None,
@@ -58,13 +55,13 @@ async def list_claims(
 
 
 @router.post("/claims:search", summary="The claims of up to 500 encounters, with their money")
-async def search_claims(uow: ReadUnitOfWork, caller: Reader, body: models.ClaimSearch) -> models.ClaimSearchResult:
+async def search_claims(uow: ReadUnitOfWork, body: models.ClaimSearch) -> models.ClaimSearchResult:
     """Encounters without a claim are left out of the answer."""
     return await reads.found_claims(uow, body.encounter_ids)
 
 
 @router.get("/claims/{claim_id}", summary="A claim: axes, lines with their money, holds, submissions")
-async def get_claim(uow: ReadUnitOfWork, caller: Reader, claim_id: UUID, response: Response) -> models.ClaimDetail:
+async def get_claim(uow: ReadUnitOfWork, claim_id: UUID, response: Response) -> models.ClaimDetail:
     """Per line: charge = paid + contractual + other + patient + open, each figure read from its own account."""
     claim = await reads.claim_detail(uow, claim_id)
     response.headers["etag"] = etag(claim.version)
@@ -72,7 +69,7 @@ async def get_claim(uow: ReadUnitOfWork, caller: Reader, claim_id: UUID, respons
 
 
 @router.get("/claims/{claim_id}/timeline", summary="Everything that happened to a claim, oldest first")
-async def get_timeline(uow: ReadUnitOfWork, caller: Reader, claim_id: UUID) -> models.Timeline:
+async def get_timeline(uow: ReadUnitOfWork, claim_id: UUID) -> models.Timeline:
     """Decisions, submissions, the payer's word, journals, work items and bills."""
     await _require_claim(uow, claim_id)
     rows = await queries.timeline_of(uow, claim_id)
@@ -80,7 +77,7 @@ async def get_timeline(uow: ReadUnitOfWork, caller: Reader, claim_id: UUID) -> m
 
 
 @router.get("/claims/{claim_id}/explanation", summary="Why a claim is what it is: the stored decisions")
-async def get_explanation(uow: ReadUnitOfWork, caller: Reader, claim_id: UUID) -> models.Explanation:
+async def get_explanation(uow: ReadUnitOfWork, claim_id: UUID) -> models.Explanation:
     """Prices, holds and postings, each with the rule, the exact input and its hash."""
     await _require_claim(uow, claim_id)
     return await reads.explanation(uow, claim_id)
@@ -103,7 +100,7 @@ async def _and_show(act: Any, claim_id: UUID, status: int, uow: UnitOfWork, caus
 
 @router.post("/claims/{claim_id}:hold", summary="Keep a claim from going out", response_model=models.ClaimDetail)
 async def post_hold(
-    request: Request, caller: Biller, claim_id: UUID, body: models.HoldRequest, rules: Rules
+    request: Request, caller: CurrentCaller, claim_id: UUID, body: models.HoldRequest, rules: Rules
 ) -> Response:
     """Only before submission; afterwards 409."""
 
@@ -116,7 +113,7 @@ async def post_hold(
 @router.post(
     "/claims/{claim_id}:release", summary="Let a claim go that was held by hand", response_model=models.ClaimDetail
 )
-async def post_release(request: Request, caller: Biller, claim_id: UUID, rules: Rules) -> Response:
+async def post_release(request: Request, caller: CurrentCaller, claim_id: UUID, rules: Rules) -> Response:
     """Other holds stay; without any the claim goes out at once."""
 
     async def act(uow: UnitOfWork, cause: Cause) -> None:
@@ -133,7 +130,7 @@ async def post_release(request: Request, caller: Biller, claim_id: UUID, rules: 
     openapi_extra=takes(idempotency_key="required"),
 )
 async def post_submission(
-    request: Request, caller: Biller, claim_id: UUID, body: models.SubmissionRequest, rules: Rules
+    request: Request, caller: CurrentCaller, claim_id: UUID, body: models.SubmissionRequest, rules: Rules
 ) -> Response:
     """The claim is built anew from what is known now.
 

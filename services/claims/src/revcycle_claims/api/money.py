@@ -4,17 +4,16 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from revcycle_messaging import Cause, UnitOfWork
-from revcycle_service_kit.auth import Caller, require
+from revcycle_service_kit.access import CurrentCaller
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, run_command
 from revcycle_service_kit.paging import Page, PageParameters
 from revcycle_service_kit.problems import BadRequest, FieldError, NotFound, Unprocessable, UnsupportedMediaType
 from revcycle_service_kit.validation import problem_of_errors
 
 from revcycle_claims.api import models
-from revcycle_claims.api.claims import Reader
 from revcycle_claims.api.rows import parse_row, read_csv
 from revcycle_claims.domain.bank_list import BankDepositRow
 from revcycle_claims.domain.fee_schedule import PriceRow
@@ -24,9 +23,6 @@ from revcycle_claims.use_cases.import_fee_schedule import import_fee_schedule
 from revcycle_claims.use_cases.record_deposits import DepositResult, record_deposits
 
 router = APIRouter(prefix="/v1", tags=["money"])
-Importer = Annotated[Caller, Depends(require("biller", "integration"))]
-Overseer = Annotated[Caller, Depends(require("operator", "auditor"))]
-LedgerReader = Annotated[Caller, Depends(require("biller", "operator", "auditor"))]
 
 FEE_SCHEDULE_BYTES: Final = 16 * 1024 * 1024
 DEPOSIT_BYTES: Final = 4 * 1024 * 1024
@@ -41,7 +37,7 @@ DEPOSIT_HEADER: Final = ("deposit_id", "date", "payer_id", "trace_number", "amou
     response_model=models.FeeScheduleResponse,
     responses={200: {"model": models.FeeScheduleResponse, "description": "The content is the one in force"}},
 )
-async def post_fee_schedule(request: Request, caller: Importer, body: models.FeeScheduleRequest) -> Response:
+async def post_fee_schedule(request: Request, caller: CurrentCaller, body: models.FeeScheduleRequest) -> Response:
     """Each row: `code`, optional `modifier`, `effective_from`, optional `effective_to` (exclusive), `price_cents` > 0.
 
     Rows are taken or refused one by one; `rejected` names field, rule and what would be right. 200 when the content is
@@ -73,7 +69,7 @@ async def post_fee_schedule(request: Request, caller: Importer, body: models.Fee
 
 
 @router.get("/fee-schedules", summary="The fee schedules in force")
-async def list_fee_schedules(uow: ReadUnitOfWork, caller: Reader, page: PageParameters) -> Page[models.FeeSchedule]:
+async def list_fee_schedules(uow: ReadUnitOfWork, page: PageParameters) -> Page[models.FeeSchedule]:
     """By name."""
     rows = await queries.fee_schedules_page(uow, page.after(), page.fetch_limit)
     return page.of([models.FeeSchedule(**dict(row)) for row in rows], lambda item: (item.name,))
@@ -82,7 +78,6 @@ async def list_fee_schedules(uow: ReadUnitOfWork, caller: Reader, page: PagePara
 @router.get("/fee-schedules/{name}", summary="The rows of a fee schedule")
 async def get_fee_schedule(
     uow: ReadUnitOfWork,
-    caller: Reader,
     page: PageParameters,
     name: str,
     code: Annotated[str | None, Query(max_length=5)] = None,
@@ -133,7 +128,7 @@ class DepositList(BaseModel):
         }
     },
 )
-async def post_deposits(request: Request, caller: Importer) -> Response:
+async def post_deposits(request: Request, caller: CurrentCaller) -> Response:
     """1 to 5000 rows, each answered in order: `created`, `unchanged` (same number and content) or `refused`.
 
     The bank's `deposit_id` is the natural key. Matching is by payer, trace number and amount, and does not depend on
@@ -205,7 +200,6 @@ def _refused(row: dict[str, Any], errors: list[FieldError]) -> models.DepositRes
 @router.get("/deposits", summary="Deposits and what they were matched to")
 async def list_deposits(
     uow: ReadUnitOfWork,
-    caller: Reader,
     page: PageParameters,
     exception: Annotated[str | None, Query(max_length=40, examples=["money_without_advice"])] = None,
     payer_id: Annotated[str | None, Query(max_length=80)] = None,
@@ -219,7 +213,6 @@ async def list_deposits(
 @router.get("/remittances", summary="Remittances, what of them has been deposited, and what is wrong")
 async def list_remittances(
     uow: ReadUnitOfWork,
-    caller: Reader,
     page: PageParameters,
     exception: Annotated[str | None, Query(max_length=40, examples=["advice_without_money"])] = None,
     payer_id: Annotated[str | None, Query(max_length=80)] = None,
@@ -232,7 +225,7 @@ async def list_remittances(
 
 
 @router.get("/remittances/{remittance_id}", summary="A remittance and where each of its claims was placed")
-async def get_remittance(uow: ReadUnitOfWork, caller: Reader, remittance_id: UUID) -> models.RemittanceDetail:
+async def get_remittance(uow: ReadUnitOfWork, remittance_id: UUID) -> models.RemittanceDetail:
     """A claim is posted, or unapplied with the reason."""
     rows = await queries.remittances_page(uow, {"remittance_id": remittance_id}, None, 1)
     if not rows:
@@ -242,7 +235,7 @@ async def get_remittance(uow: ReadUnitOfWork, caller: Reader, remittance_id: UUI
 
 
 @router.get("/unapplied-payments", summary="Payers' money that is applied to no claim, and why")
-async def list_unapplied(uow: ReadUnitOfWork, caller: Reader, page: PageParameters) -> Page[models.UnappliedItem]:
+async def list_unapplied(uow: ReadUnitOfWork, page: PageParameters) -> Page[models.UnappliedItem]:
     """unknown_claim, waiting_claim (not billed here yet) or waiting_original (a reversal before its original)."""
     rows = await queries.unapplied_page(uow, page.after(), page.fetch_limit)
     items = [models.UnappliedItem(**dict(row)) for row in rows]
@@ -250,7 +243,7 @@ async def list_unapplied(uow: ReadUnitOfWork, caller: Reader, page: PageParamete
 
 
 @router.get("/ledger/hash", summary="One hash over the balances of all claim lines")
-async def get_ledger_hash(uow: ReadUnitOfWork, caller: Overseer) -> models.LedgerHash:
+async def get_ledger_hash(uow: ReadUnitOfWork) -> models.LedgerHash:
     """SHA-256 over the sorted lines `facility_npi|encounter_number|line|account|cents`, each followed by a newline.
 
     Zero balances are dropped; cash, clearing and unapplied money do not take part.
@@ -260,6 +253,6 @@ async def get_ledger_hash(uow: ReadUnitOfWork, caller: Overseer) -> models.Ledge
 
 
 @router.get("/ledger/rollforward", summary="Every account's balance, and whether the books balance")
-async def get_rollforward(uow: ReadUnitOfWork, caller: LedgerReader) -> models.Rollforward:
+async def get_rollforward(uow: ReadUnitOfWork) -> models.Rollforward:
     """`total`, `unbalanced_journals` and `unbalanced_cents` are 0, or the books are wrong."""
     return models.Rollforward.model_validate(await queries.rollforward(uow))

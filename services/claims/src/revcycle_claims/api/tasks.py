@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
+from revcycle_service_kit.access import CurrentCaller
 from revcycle_service_kit.commands import ReadUnitOfWork, Reply, run_command
 from revcycle_service_kit.etag import etag, require_if_match
 from revcycle_service_kit.openapi import takes
@@ -12,7 +13,6 @@ from revcycle_service_kit.paging import Page, PageParameters
 from revcycle_service_kit.problems import NotFound
 
 from revcycle_claims.api import models
-from revcycle_claims.api.claims import Biller, Reader
 from revcycle_claims.repositories import queries, tasks
 from revcycle_claims.use_cases.resolve_task import resolve_task
 
@@ -22,7 +22,6 @@ router = APIRouter(prefix="/v1", tags=["work items"])
 @router.get("/tasks", summary="Work items, by state, kind or claim")
 async def list_tasks(
     uow: ReadUnitOfWork,
-    caller: Reader,
     page: PageParameters,
     state: Literal["open", "resolved"] | None = None,
     kind: Annotated[str | None, Query(max_length=40, examples=["claim_denied"])] = None,
@@ -35,7 +34,7 @@ async def list_tasks(
 
 
 @router.get("/tasks/{task_id}", summary="A work item")
-async def get_task(uow: ReadUnitOfWork, caller: Reader, task_id: UUID, response: Response) -> models.Task:
+async def get_task(uow: ReadUnitOfWork, task_id: UUID, response: Response) -> models.Task:
     """Its ETag is what a PATCH names in If-Match."""
     row = await tasks.read_task(uow, task_id)
     if row is None:
@@ -50,7 +49,7 @@ async def get_task(uow: ReadUnitOfWork, caller: Reader, task_id: UUID, response:
     response_model=models.Task,
     openapi_extra=takes(if_match="required"),
 )
-async def patch_task(request: Request, caller: Biller, task_id: UUID, body: models.TaskPatch) -> Response:
+async def patch_task(request: Request, caller: CurrentCaller, task_id: UUID, body: models.TaskPatch) -> Response:
     """Needs If-Match. 409 when it is resolved already, or resolves itself (`claim_held`)."""
 
     async def act(uow: UnitOfWork, cause: Cause) -> Reply:

@@ -1,10 +1,21 @@
-"""Who may do what: coders code; operators and auditors may look."""
+"""Who may do what: coders code, operators and auditors look on, anybody may have codes checked."""
 
-from typing import Annotated
+from typing import Final
 
-from fastapi import Depends
-from revcycle_service_kit import Caller, require
+from revcycle_service_kit.access import AccessTable, allow
 
-Coder = Annotated[Caller, Depends(require("coder"))]
-Reader = Annotated[Caller, Depends(require("coder", "operator", "auditor"))]
-Checker = Annotated[Caller, Depends(require("coder", "operator", "auditor", "biller", "integration"))]
+_READERS: Final = ("coder", "operator", "auditor")
+_CHECKERS: Final = (*_READERS, "biller", "integration")
+
+ACCESS: Final[AccessTable] = {
+    "list_tasks": allow(*_READERS, data="coding"),
+    "search_tasks": allow(*_READERS, data="coding"),
+    "claim_next_task": allow("coder", data="coding"),
+    "get_coding": allow(*_READERS, data="coding"),
+    "put_coding": allow("coder", data="coding"),
+    "finalise_coding": allow("coder", data="coding"),
+    "decide_not_billable": allow("coder", data="coding"),
+    "reopen_coding": allow("coder", data="coding"),
+    "check_codes": allow(*_CHECKERS),
+    "list_releases": allow(*_CHECKERS),
+}

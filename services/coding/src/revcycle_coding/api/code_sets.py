@@ -5,7 +5,6 @@ import asyncio
 from fastapi import APIRouter
 from revcycle_codes import CodeSets
 
-from revcycle_coding.api.access import Checker
 from revcycle_coding.api.models import CodeCheck, CodeCheckBody, ReleaseList, ReleaseView, finding_views
 from revcycle_coding.domain.decision import PROFESSIONAL, Subject, check, errors, releases_on
 
@@ -18,7 +17,7 @@ def router(code_sets: CodeSets) -> APIRouter:
     )
 
     @routes.post("/code-checks", summary="Check codes for a date of service")
-    async def check_codes(body: CodeCheckBody, caller: Checker) -> CodeCheck:
+    async def check_codes(body: CodeCheckBody) -> CodeCheck:
         """The same checks the policy and the coder's screen make, on a document taken as signed."""
         subject = Subject(
             billing_side=PROFESSIONAL,
@@ -36,7 +35,7 @@ def router(code_sets: CodeSets) -> APIRouter:
         )
 
     @routes.get("/code-set-releases", summary="The code-set releases this service decides with")
-    async def list_releases(caller: Checker) -> ReleaseList:
+    async def list_releases() -> ReleaseList:
         """With content hash and the interval they are in force."""
         return releases
 

@@ -20,8 +20,8 @@ from revcycle_service_kit import (
     run_command,
     takes,
 )
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_coding.api.access import Coder, Reader
 from revcycle_coding.api.models import CodesBody, CodingView, NotBillableBody
 from revcycle_coding.domain.coding import Coding
 from revcycle_coding.repositories import codings, decisions
@@ -79,14 +79,9 @@ async def _command(
     return await run_command(request, caller, use_case)
 
 
-def router(code_sets: CodeSets) -> APIRouter:
-    """The routes; corrections are checked with the code sets of this process."""
-    routes = APIRouter(prefix="/v1/codings", tags=["codings"])
-
+def _add_reading(routes: APIRouter) -> None:
     @routes.get("/{encounter_id}/{side}", summary="A coding with its note, findings and decision")
-    async def get_coding(
-        encounter_id: UUID, side: str, uow: ReadUnitOfWork, caller: Reader, response: Response
-    ) -> CodingView:
+    async def get_coding(encounter_id: UUID, side: str, uow: ReadUnitOfWork, response: Response) -> CodingView:
         """`side` is `professional`. The ETag is what PUT wants in If-Match."""
         coding = await codings.get(uow, encounter_id, side)
         if coding is None:
@@ -95,13 +90,21 @@ def router(code_sets: CodeSets) -> APIRouter:
         decision = await decisions.get(uow, coding.decision_id) if coding.decision_id else None
         return CodingView.of(coding, await codings.note(uow, coding.document.document_id), decision)
 
+
+def router(code_sets: CodeSets) -> APIRouter:
+    """The routes; corrections are checked with the code sets of this process."""
+    routes = APIRouter(prefix="/v1/codings", tags=["codings"])
+    _add_reading(routes)
+
     @routes.put(
         "/{encounter_id}/{side}",
         summary="Correct the codes (If-Match)",
         response_model=CodingView,
         openapi_extra=takes(if_match="required"),
     )
-    async def put_coding(encounter_id: UUID, side: str, body: CodesBody, request: Request, caller: Coder) -> Response:
+    async def put_coding(
+        encounter_id: UUID, side: str, body: CodesBody, request: Request, caller: CurrentCaller
+    ) -> Response:
         """Replaces diagnoses and services and answers with the findings; nothing is finalised."""
         diagnoses = tuple(each.strip() for each in body.diagnoses)
         services = tuple(each.service() for each in body.services)
@@ -117,7 +120,7 @@ def router(code_sets: CodeSets) -> APIRouter:
         response_model=CodingView,
         openapi_extra=takes(if_match="optional"),
     )
-    async def finalise_coding(encounter_id: UUID, side: str, request: Request, caller: Coder) -> Response:
+    async def finalise_coding(encounter_id: UUID, side: str, request: Request, caller: CurrentCaller) -> Response:
         """409 with every error while there is one; warnings do not hold it."""
         work = partial(work_on_coding.finalise, code_sets=code_sets)
         return await _command(request, caller, encounter_id, side, work, if_match=False)
@@ -129,7 +132,7 @@ def router(code_sets: CodeSets) -> APIRouter:
         openapi_extra=takes(if_match="optional"),
     )
     async def decide_not_billable(
-        encounter_id: UUID, side: str, body: NotBillableBody, request: Request, caller: Coder
+        encounter_id: UUID, side: str, body: NotBillableBody, request: Request, caller: CurrentCaller
     ) -> Response:
         """The worklist item is resolved; `:reopen` takes it back."""
 
@@ -144,7 +147,7 @@ def router(code_sets: CodeSets) -> APIRouter:
         response_model=CodingView,
         openapi_extra=takes(if_match="optional"),
     )
-    async def reopen_coding(encounter_id: UUID, side: str, request: Request, caller: Coder) -> Response:
+    async def reopen_coding(encounter_id: UUID, side: str, request: Request, caller: CurrentCaller) -> Response:
         """A finalised or not billable coding goes back onto the worklist; the claim waits for the next finalisation."""
         return await _command(request, caller, encounter_id, side, work_on_coding.reopen, if_match=False)
 

@@ -6,8 +6,8 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit import Page, PageParameters, ReadUnitOfWork, Reply, etag, run_command
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_coding.api.access import Coder, Reader
 from revcycle_coding.api.models import ClaimedTask, CodingView, TaskList, TaskSearch, TaskView
 from revcycle_coding.api.pages import after_id
 from revcycle_coding.repositories import codings, tasks
@@ -19,7 +19,7 @@ LEASE = timedelta(minutes=30)
 
 @router.get("/coding-tasks", summary="Worklist items, oldest first")
 async def list_tasks(
-    uow: ReadUnitOfWork, caller: Reader, page: PageParameters, state: Literal["open", "resolved"] | None = None
+    uow: ReadUnitOfWork, page: PageParameters, state: Literal["open", "resolved"] | None = None
 ) -> Page[TaskView]:
     """One page; follow `next_page_token`."""
     found = await tasks.page(uow, state, after_id(page), page.fetch_limit)
@@ -27,7 +27,7 @@ async def list_tasks(
 
 
 @router.post("/coding-tasks:search", summary="The worklist items of some encounters")
-async def search_tasks(body: TaskSearch, uow: ReadUnitOfWork, caller: Reader) -> TaskList:
+async def search_tasks(body: TaskSearch, uow: ReadUnitOfWork) -> TaskList:
     """Open and resolved ones."""
     return TaskList(items=[TaskView.of(each) for each in await tasks.search(uow, body.encounter_ids)])
 
@@ -38,7 +38,7 @@ async def search_tasks(body: TaskSearch, uow: ReadUnitOfWork, caller: Reader) ->
     response_model=ClaimedTask,
     responses={204: {"description": "Nothing to do"}},
 )
-async def claim_next_task(request: Request, caller: Coder) -> Response:
+async def claim_next_task(request: Request, caller: CurrentCaller) -> Response:
     """The item is yours for 30 minutes; then somebody else may take it."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:

@@ -16,8 +16,8 @@ from revcycle_service_kit import (
     etag,
     run_command,
 )
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_registration.api.access import Keeper, Reader
 from revcycle_registration.api.models import FacilityAddress, FacilityBody, FacilityView, PayerBody, PayerView
 from revcycle_registration.api.pages import after_text
 from revcycle_registration.repositories import directory
@@ -69,7 +69,7 @@ def _check_zone(name: str) -> None:
     response_model=FacilityView,
     responses={201: {"model": FacilityView, "description": "A new facility"}},
 )
-async def put_facility(npi: str, body: FacilityBody, request: Request, caller: Keeper) -> Response:
+async def put_facility(npi: str, body: FacilityBody, request: Request, caller: CurrentCaller) -> Response:
     """201 when new, 200 otherwise. The same facility again changes nothing and tells nobody."""
     if not is_valid_npi(npi):
         raise Unprocessable(errors=(FieldError("npi", "npi", "is not a valid NPI", "10 digits with check digit"),))
@@ -95,14 +95,14 @@ async def put_facility(npi: str, body: FacilityBody, request: Request, caller: K
 
 
 @router.get("/locations", summary="The tenant's facilities")
-async def list_facilities(uow: ReadUnitOfWork, caller: Reader, page: PageParameters) -> Page[FacilityView]:
+async def list_facilities(uow: ReadUnitOfWork, page: PageParameters) -> Page[FacilityView]:
     """In NPI order."""
     found = await directory.facilities_page(uow, after_text(page), page.fetch_limit)
     return page.of([_facility_view(each) for each in found], lambda view: (view.npi,))
 
 
 @router.get("/locations/{npi}", summary="A facility")
-async def get_facility(npi: str, uow: ReadUnitOfWork, caller: Reader, response: Response) -> FacilityView:
+async def get_facility(npi: str, uow: ReadUnitOfWork, response: Response) -> FacilityView:
     """404 for a facility that was not recorded."""
     found = await directory.get_facility(uow, npi)
     if found is None:
@@ -117,7 +117,7 @@ async def get_facility(npi: str, uow: ReadUnitOfWork, caller: Reader, response: 
     response_model=PayerView,
     responses={201: {"model": PayerView, "description": "A new payer"}},
 )
-async def put_payer(payer_id: str, body: PayerBody, request: Request, caller: Keeper) -> Response:
+async def put_payer(payer_id: str, body: PayerBody, request: Request, caller: CurrentCaller) -> Response:
     """201 when new, 200 otherwise. The same payer again changes nothing and tells nobody."""
     if len(payer_id) > PAYER_ID_LENGTH_MAX:
         raise Unprocessable(
@@ -133,14 +133,14 @@ async def put_payer(payer_id: str, body: PayerBody, request: Request, caller: Ke
 
 
 @router.get("/payers", summary="The tenant's payers")
-async def list_payers(uow: ReadUnitOfWork, caller: Reader, page: PageParameters) -> Page[PayerView]:
+async def list_payers(uow: ReadUnitOfWork, page: PageParameters) -> Page[PayerView]:
     """In id order."""
     found = await directory.payers_page(uow, after_text(page), page.fetch_limit)
     return page.of([_payer_view(each) for each in found], lambda view: (view.payer_id,))
 
 
 @router.get("/payers/{payer_id}", summary="A payer")
-async def get_payer(payer_id: str, uow: ReadUnitOfWork, caller: Reader, response: Response) -> PayerView:
+async def get_payer(payer_id: str, uow: ReadUnitOfWork, response: Response) -> PayerView:
     """404 for a payer that was not recorded."""
     found = await directory.get_payer(uow, payer_id)
     if found is None:

@@ -5,8 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit import Conflict, NotFound, Page, PageParameters, ReadUnitOfWork, Reply, etag, run_command
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_registration.api.access import Integration, NoteReader, Reader
 from revcycle_registration.api.encounter_models import (
     AddendumBody,
     CancelBody,
@@ -44,7 +44,7 @@ def _conflict(refused: Refused) -> Conflict:
 
 @router.get("/encounters", summary="Encounters, oldest first; blocked=true lists what waits for information")
 async def list_encounters(
-    uow: ReadUnitOfWork, caller: Reader, page: PageParameters, blocked: bool | None = None
+    uow: ReadUnitOfWork, page: PageParameters, blocked: bool | None = None
 ) -> Page[EncounterView]:
     """One page; follow `next_page_token`."""
     found = await encounters.page(uow, blocked=blocked, after=after_id(page), limit=page.fetch_limit)
@@ -52,14 +52,14 @@ async def list_encounters(
 
 
 @router.post("/encounters:search", summary="Find encounters by a facility's encounter numbers")
-async def search_encounters(body: EncounterSearch, uow: ReadUnitOfWork, caller: Reader) -> EncounterList:
+async def search_encounters(body: EncounterSearch, uow: ReadUnitOfWork) -> EncounterList:
     """Encounter numbers are account numbers: they travel in the body, never in the address."""
     found = await encounters.search(uow, body.facility_npi, body.encounter_numbers)
     return EncounterList(items=[EncounterView.of(each) for each in found])
 
 
 @router.get("/encounters/{encounter_id}", summary="An encounter")
-async def get_encounter(encounter_id: UUID, uow: ReadUnitOfWork, caller: Reader, response: Response) -> EncounterView:
+async def get_encounter(encounter_id: UUID, uow: ReadUnitOfWork, response: Response) -> EncounterView:
     """With what blocks it, if anything."""
     encounter = await encounters.get(uow, encounter_id)
     if encounter is None:
@@ -69,7 +69,7 @@ async def get_encounter(encounter_id: UUID, uow: ReadUnitOfWork, caller: Reader,
 
 
 @router.get("/encounters/{encounter_id}/readiness", summary="What blocks billing, and what would be right")
-async def get_readiness(encounter_id: UUID, uow: ReadUnitOfWork, caller: Reader) -> Readiness:
+async def get_readiness(encounter_id: UUID, uow: ReadUnitOfWork) -> Readiness:
     """`left_to_coding` names what a coder may still supply."""
     encounter = await encounters.get(uow, encounter_id)
     if encounter is None:
@@ -78,7 +78,7 @@ async def get_readiness(encounter_id: UUID, uow: ReadUnitOfWork, caller: Reader)
 
 
 @router.post("/encounters/{encounter_id}:cancel", summary="Cancel an encounter", response_model=EncounterView)
-async def cancel_encounter(encounter_id: UUID, body: CancelBody, request: Request, caller: Integration) -> Response:
+async def cancel_encounter(encounter_id: UUID, body: CancelBody, request: Request, caller: CurrentCaller) -> Response:
     """It did not take place or was recorded in error; what was coded is not billed. Again is the same."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -97,7 +97,7 @@ async def cancel_encounter(encounter_id: UUID, body: CancelBody, request: Reques
     response_model=DocumentView,
     responses={200: {"model": DocumentView, "description": "The newest version already says exactly this"}},
 )
-async def add_document(encounter_id: UUID, body: DocumentBody, request: Request, caller: Integration) -> Response:
+async def add_document(encounter_id: UUID, body: DocumentBody, request: Request, caller: CurrentCaller) -> Response:
     """Versions are immutable. 200 when the newest version already says exactly this."""
     part = DocumentPart.model_construct(
         type=body.type, author_npi=body.author_npi, signed_at=body.signed_at, source=body.source, text=body.text
@@ -117,7 +117,7 @@ async def add_document(encounter_id: UUID, body: DocumentBody, request: Request,
 
 
 @router.get("/documents/{document_id}", summary="A document version with its text and addenda")
-async def get_document(document_id: UUID, uow: ReadUnitOfWork, caller: NoteReader) -> FullDocumentView:
+async def get_document(document_id: UUID, uow: ReadUnitOfWork) -> FullDocumentView:
     """Every version ever stored can be read."""
     found = await keep_encounter.read_document(uow, document_id)
     if found is None:
@@ -131,7 +131,7 @@ async def get_document(document_id: UUID, uow: ReadUnitOfWork, caller: NoteReade
     status_code=201,
     response_model=DocumentView,
 )
-async def add_addendum(document_id: UUID, body: AddendumBody, request: Request, caller: Integration) -> Response:
+async def add_addendum(document_id: UUID, body: AddendumBody, request: Request, caller: CurrentCaller) -> Response:
     """Makes a new version that holds the signed text unchanged, followed by the addendum."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:

@@ -8,8 +8,8 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit import BadRequest, FieldError, Reply, Unprocessable, run_command
+from revcycle_service_kit.access import CurrentCaller
 
-from revcycle_registration.api.access import Integration
 from revcycle_registration.api.models import ENCOUNTERS_PER_INTAKE_MAX, EncounterResult, IntakeReply
 from revcycle_registration.domain.encounter_file import EncounterFile
 from revcycle_registration.domain.findings import shown_name
@@ -100,7 +100,7 @@ def _refusal(raw: object, outcome: Outcome) -> refusals.Refusal:
     response_model=IntakeReply,
     openapi_extra=_request_body(),
 )
-async def take_in_encounter_files(request: Request, caller: Integration) -> Response:
+async def take_in_encounter_files(request: Request, caller: CurrentCaller) -> Response:
     """Never a second encounter: the same facility and encounter number again updates by field or changes nothing.
 
     What is missing to bill is accepted and named in `blocked_by`; what is malformed is refused with field, rule and

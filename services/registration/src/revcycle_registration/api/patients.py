@@ -17,9 +17,9 @@ from revcycle_service_kit import (
     run_command,
     takes,
 )
+from revcycle_service_kit.access import CurrentCaller
 from revcycle_service_kit.validation import IsoDate
 
-from revcycle_registration.api.access import Integration, Reader
 from revcycle_registration.api.models import (
     CoverageBody,
     CoverageList,
@@ -55,7 +55,7 @@ async def _locked(uow: UnitOfWork, cause: Cause, patient_id: UUID) -> CaseLoad:
 
 
 @router.post("/patients", summary="Register a patient; incomplete is fine", status_code=201, response_model=PatientView)
-async def register_patient(body: PatientBody, request: Request, caller: Integration) -> Response:
+async def register_patient(body: PatientBody, request: Request, caller: CurrentCaller) -> Response:
     """`missing` names what blocks billing. 409 when the facility already has the record number."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -74,21 +74,21 @@ async def register_patient(body: PatientBody, request: Request, caller: Integrat
 
 
 @router.get("/patients", summary="Patients, oldest first")
-async def list_patients(uow: ReadUnitOfWork, caller: Reader, page: PageParameters) -> Page[PatientView]:
+async def list_patients(uow: ReadUnitOfWork, page: PageParameters) -> Page[PatientView]:
     """One page; follow `next_page_token`."""
     found = await patients.page(uow, after_id(page), page.fetch_limit)
     return page.of([PatientView.of(each) for each in found], lambda view: (view.patient_id,))
 
 
 @router.post("/patients:search", summary="Find patients by a facility's record numbers")
-async def search_patients(body: PatientSearch, uow: ReadUnitOfWork, caller: Reader) -> PatientList:
+async def search_patients(body: PatientSearch, uow: ReadUnitOfWork) -> PatientList:
     """Record numbers travel in the body, never in the address."""
     found = await patients.search(uow, body.facility_npi, body.medical_record_numbers)
     return PatientList(items=[PatientView.of(each) for each in found])
 
 
 @router.get("/patients/{patient_id}", summary="A patient")
-async def get_patient(patient_id: UUID, uow: ReadUnitOfWork, caller: Reader, response: Response) -> PatientView:
+async def get_patient(patient_id: UUID, uow: ReadUnitOfWork, response: Response) -> PatientView:
     """The ETag is what PATCH wants in If-Match."""
     patient = await patients.get(uow, patient_id)
     if patient is None:
@@ -111,7 +111,7 @@ def _patched(body: PatientPatch) -> dict[str, DemographicValue]:
     response_model=PatientView,
     openapi_extra=takes(if_match="required"),
 )
-async def patch_patient(patient_id: UUID, body: PatientPatch, request: Request, caller: Integration) -> Response:
+async def patch_patient(patient_id: UUID, body: PatientPatch, request: Request, caller: CurrentCaller) -> Response:
     """Encounters that waited only for what this says are documented with it."""
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -142,7 +142,7 @@ def _policy(body: CoverageBody) -> Policy:
     response_model=CoverageView,
     responses={200: {"model": CoverageView, "description": "Corrected, or already known"}},
 )
-async def record_coverage(patient_id: UUID, body: CoverageBody, request: Request, caller: Integration) -> Response:
+async def record_coverage(patient_id: UUID, body: CoverageBody, request: Request, caller: CurrentCaller) -> Response:
     """201 for a new coverage, 200 for one that was corrected or already known.
 
     Same payer and member id with an overlapping period is the same coverage. Encounters that waited only for a
@@ -159,9 +159,7 @@ async def record_coverage(patient_id: UUID, body: CoverageBody, request: Request
 
 
 @router.get("/patients/{patient_id}/coverages", summary="Coverages; with a date, who was primary then")
-async def list_coverages(
-    patient_id: UUID, uow: ReadUnitOfWork, caller: Reader, date: IsoDate | None = None
-) -> CoverageList:
+async def list_coverages(patient_id: UUID, uow: ReadUnitOfWork, date: IsoDate | None = None) -> CoverageList:
     """Without `date`: all. With it: those in force, primary first. Rank decides, then an insurer before self-pay,
     then the policy that began last.
     """

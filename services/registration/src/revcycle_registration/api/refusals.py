@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from revcycle_service_kit import Page, PageParameters, ReadUnitOfWork
 
-from revcycle_registration.api.access import Reader
 from revcycle_registration.api.models import FindingBody
 from revcycle_registration.api.pages import after_id
 from revcycle_registration.repositories import refusals
@@ -28,7 +27,7 @@ class IntakeRefusal(BaseModel):
 
 
 @router.get("/intake-refusals", summary="Encounter files that were refused, oldest first")
-async def list_refusals(uow: ReadUnitOfWork, caller: Reader, page: PageParameters) -> Page[IntakeRefusal]:
+async def list_refusals(uow: ReadUnitOfWork, page: PageParameters) -> Page[IntakeRefusal]:
     """Field, rule and what would be right for each; the content itself is not kept."""
     found = await refusals.page(uow, after_id(page), page.fetch_limit)
     items = [

@@ -1,0 +1,10 @@
+"""The audit of every access to patients' data."""
+
+from revcycle_service_kit.migrations import audit_upgrade
+
+revision = "registration_0002"
+down_revision = "registration_0001"
+
+
+def upgrade() -> None:
+    audit_upgrade()
