@@ -47,6 +47,7 @@ class Figures:
 def _settings(base_url: str, token: str, seed: int, max_examples: int) -> dict[str, Any]:
     return {
         "seed": seed,
+        "cache": {"enabled": False},
         "base-url": base_url,
         "headers": {"Authorization": f"Bearer {token}"},
         "continue-on-failure": True,
