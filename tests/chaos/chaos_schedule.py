@@ -28,7 +28,7 @@ NETWORK_FAULTS: Final = ("latency", "cut", "half_open", "reset", "bandwidth", "s
 LEADERS: Final = ("revcycle.encounters.v1", "revcycle.claims.v1")
 """Topics of which the leader of a drawn partition is killed, when there are several brokers."""
 
-_KILL_EVERY_SECONDS: Final = 3.0
+_KILL_EVERY_SECONDS: Final = 2.4
 """Mean; while something lasting goes on in the first half, there are none."""
 _LASTING_EVERY_SECONDS: Final = 18.0
 _SERVERS_EVERY: Final = 10
