@@ -151,7 +151,8 @@ async def test_the_contract_is_printed_without_anything_running(environment: dic
     create = document["paths"]["/v1/notes"]["post"]
     assert create["operationId"] == "create_note"
     assert create["security"]
-    assert list(create["responses"]["422"]["content"]) == ["application/problem+json"]
+    (_, _, kind, name) = create["responses"]["422"]["$ref"].split("/")
+    assert list(document["components"][kind][name]["content"]) == ["application/problem+json"]
     assert "HTTPValidationError" not in out
 
 
