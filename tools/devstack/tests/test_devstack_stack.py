@@ -106,7 +106,8 @@ def test_a_stack_runs_heals_and_leaves_nothing(tmp_path: Path) -> None:
             [CLI, "status", "--json", "--state-dir", tmp_path], check=True, capture_output=True, text=True
         )
         lines = [json.loads(line) for line in said.stdout.splitlines()]
-        assert [set(line) for line in lines] == [{"name", "pid", "url", "state", "restarts"}] * 6
+        server = {"name", "pid", "url", "state", "restarts"}
+        assert [set(line) for line in lines] == [server] * 2 + [server | {"messaging"}] * 4
         assert {line["name"]: line["restarts"] for line in lines} == restarts
         identities = _identities(stack)
         assert len(identities) == 6
@@ -218,7 +219,7 @@ def stubs_for_everything(tmp_path: Path) -> dict[str, str]:
         shutil.copy(STUB[1], module)
     for package, module_name, content in (
         ("revcycle_messaging", "keys", "def write_development_keyrings(folder, grants_file, tenants): pass"),
-        ("revcycle_service_kit", "auth", "def ensure_development_key(path): pass"),
+        ("revcycle_service_kit", "auth", "def ensure_development_key(path): pass\ndef issue_token(*_): return 'none'"),
     ):
         (folder / package).mkdir()
         (folder / package / "__init__.py").touch()
