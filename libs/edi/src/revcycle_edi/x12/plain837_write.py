@@ -9,6 +9,7 @@ that is refused, is left to the loop writers, which say why.
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from string import ascii_letters, ascii_uppercase, digits
 from typing import TypeVar
 
 from revcycle_edi.x12.errors import X12Error
@@ -30,6 +31,8 @@ from revcycle_edi.x12.writer import SegmentWriter, clean_text, code, composite, 
 
 _MAX_LINES = 50
 _ROWS = 512
+_USUAL_IN_WORDS = (ascii_uppercase + digits + " ").encode()
+_USUAL_IN_CODES = (ascii_letters + digits + "-").encode()
 _K = TypeVar("_K", bound=Hashable)
 _T = TypeVar("_T")
 _Block = tuple[str, int]
@@ -270,10 +273,15 @@ def _kept(cache: dict[int, _Block], record: _K, write: Callable[[_K], _Block]) -
     return block
 
 
+def _all_of(values: Sequence[str], allowed: bytes, limit: int) -> bool:
+    """Whether every text of a column has 1 to so many characters, all of them allowed (`?` must not be)."""
+    others = "".join(values).encode("ascii", "replace").translate(None, allowed)
+    return not others and "" not in values and max(map(len, values), default=0) <= limit
+
+
 def _refused(values: Sequence[str], name: str, limit: int) -> set[str]:
-    """Which of a column of identifiers code(), required, refuses; letters, digits and dashes need no closer look."""
-    joined = "".join(values).replace("-", "")
-    if joined.isalnum() and joined.isascii() and "" not in values and max(map(len, values)) <= limit:
+    """Which of a column of identifiers code(), required, refuses."""
+    if _all_of(values, _USUAL_IN_CODES, limit):
         return set()
     refused = set()
     for value in values:
@@ -287,15 +295,7 @@ def _refused(values: Sequence[str], name: str, limit: int) -> set[str]:
 def _unclean(texts: Sequence[str], limit: int) -> set[str]:
     """Which of a column of texts clean_text() changes or leaves empty."""
     joined = "~".join(texts)
-    bare = joined.replace(" ", "").replace("~", "")
-    if (
-        bare.isalnum()
-        and bare.isascii()
-        and bare.isupper()
-        and joined.count("~") == len(texts) - 1
-        and not any(space in f"~{joined}~" for space in ("  ", " ~", "~ ", "~~"))
-        and max(map(len, texts)) <= limit
-    ):
+    if _all_of(texts, _USUAL_IN_WORDS, limit) and not any(space in f"~{joined}~" for space in ("  ", " ~", "~ ")):
         return set()
     return {text for text in texts if not text or clean_text(text, limit) != text}
 
