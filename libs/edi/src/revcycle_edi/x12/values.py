@@ -7,6 +7,7 @@ from functools import lru_cache
 from revcycle_edi.x12.errors import X12Error
 
 _MAX_CENTS_DIGITS = 18
+_FRACTIONS = ("", *(f".{rest:02d}".rstrip("0") for rest in range(1, 100)))
 
 
 @lru_cache(maxsize=16_384)
@@ -36,10 +37,7 @@ def format_cents(cents: int) -> str:
     """Write cents as X12 wants an amount: no trailing zeros, no leading zeros, `-` for negative ones."""
     sign = "-" if cents < 0 else ""
     whole, rest = divmod(abs(cents), 100)
-    if rest == 0:
-        return f"{sign}{whole}"
-    fraction = f"{rest:02d}".rstrip("0")
-    return f"{sign}{whole or ''}.{fraction}"
+    return f"{sign}{whole or ('' if rest else '0')}{_FRACTIONS[rest]}"
 
 
 @lru_cache(maxsize=4096)

@@ -56,6 +56,8 @@ def code(value: str, name: str, limit: int, *, required: bool = False) -> str:
         if required:
             raise X12Error("x12.write.missing", f"{name} is empty", expected=f"{name} of 1 to {limit} characters")
         return value
+    if len(value) <= limit and value.isalnum() and value.isascii():
+        return value  # As nearly all are: spares the pattern below.
     if len(value) > limit:
         raise X12Error("x12.write.long", f"{name} has {len(value)} characters", expected=f"at most {limit} characters")
     if _CODE.fullmatch(value) is None or value != value.strip():
