@@ -131,6 +131,7 @@ def test_a_filled_disk_has_no_byte_left_until_it_is_freed(tmp_path: Path) -> Non
         unmount_memory_disk(disk)
 
 
+@pytest.mark.slow
 def test_a_false_clock_jumps_and_comes_back_in_a_living_process(tmp_path: Path) -> None:
     """Promise: the time of day moves under a running process, the time that timeouts go by does not."""
     try:

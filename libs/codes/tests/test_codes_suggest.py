@@ -294,6 +294,7 @@ def test_an_external_cause_accompanies_an_injury_and_nothing_else(suggester: Sug
     assert not any(one.code[0] in "VWXY" for one in suggester.suggest(fell.format("Hypertension")).suggestions)
 
 
+@pytest.mark.slow
 def test_the_alphabetic_index_adds_names(code_sets: CodeSets) -> None:
     entry = IndexEntry(path=("Housemaid's knee",), codes=("M70.40",))
     with_index = Suggester.open(code_sets, index_entries=[entry])

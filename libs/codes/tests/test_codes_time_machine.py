@@ -97,6 +97,7 @@ def test_a_system_without_a_release_is_unknown_not_invalid(code_sets: CodeSets) 
     assert code_sets.resolve(CodeSystem.CPT, "00000", date(2026, 8, 15)).state is CodeState.UNKNOWN_RELEASE
 
 
+@pytest.mark.slow
 def test_a_second_opening_finds_what_the_first_compiled(code_sets: CodeSets, tmp_path: Path) -> None:
     CodeSets.open(tmp_path)
     compiled = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
@@ -106,6 +107,7 @@ def test_a_second_opening_finds_what_the_first_compiled(code_sets: CodeSets, tmp
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == compiled
 
 
+@pytest.mark.slow
 def test_many_processes_may_compile_at_once(tmp_path: Path, code_sets: CodeSets) -> None:
     program = "import sys, pathlib, revcycle_codes as r; print(r.CodeSets.open(pathlib.Path(sys.argv[1])).fingerprint)"
     command = [sys.executable, "-c", program, str(tmp_path)]

@@ -172,6 +172,7 @@ def test_quick_and_slow_writing_give_the_same_bytes_and_refusals(
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
+@pytest.mark.slow
 def test_what_was_learned_from_other_files_changes_no_finding(data: st.DataObject) -> None:
     """Texts known to be clean are known in their place alone; chunks of the input change nothing either."""
     name = data.draw(st.sampled_from(sorted(BASES)))

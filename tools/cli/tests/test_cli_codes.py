@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from revcycle_cli.main import build_app
 from typer.testing import CliRunner
 
@@ -53,6 +54,7 @@ def test_the_sites_settings_and_the_notes_elements_reach_the_rules(tmp_path: Pat
     assert refused.exit_code == 2 and "$.switches[0].name" in refused.stderr
 
 
+@pytest.mark.slow
 def test_an_imported_index_adds_names_to_suggestions_and_they_are_scored(tmp_path: Path) -> None:
     index, notes, out, gold = (tmp_path / name for name in ("index.csv", "notes.jsonl", "out.jsonl", "gold.jsonl"))
     index.write_text(INDEX)
