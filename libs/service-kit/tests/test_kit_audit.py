@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
 from kit_sample_service.parts import build
-from revcycle_messaging import DatabaseRefused
+from revcycle_messaging import DatabaseRefused, MissingKey
 from revcycle_service_kit.audit import CHAINS, READ_CHAIN, Access, Place, ids_in, in_rows
 from revcycle_service_kit.audit_check import Anchors, ChainState, anchor_name, check_tenant
 from revcycle_service_kit.audit_log import AuditLog, write
@@ -131,6 +132,28 @@ async def test_without_the_audit_nothing_is_shown(service: ServiceUnderTest, mon
         answer = await service.client().get("/v1/notes")
         assert answer.status_code == 503 and answer.json()["code"] == "overloaded"
     assert (await service.client().get("/v1/notes")).status_code == 200
+
+
+@pytest.mark.component
+async def test_a_tenant_without_keys_has_nothing_and_a_ring_that_lost_its_keys_shows_nothing(
+    service: ServiceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise: what cannot be recorded is not shown; an id of nobody stays a 404, whoever asks."""
+    stranger = service.client("biller", tenant_id=UUID(ONE))
+    assert (await stranger.get(f"/v1/notes/{ONE}")).status_code == 404
+    assert (await stranger.get("/v1/notes")).json()["items"] == []
+    made = await service.client("biller").post(
+        "/v1/quick-notes", json={"number": 1, "title": "KEPT BACK", "authors": [{"name": "anna"}]}
+    )
+
+    def no_key(*_: object) -> None:
+        raise MissingKey("lost")
+
+    monkeypatch.setattr(service.context.keyring, "mac_key", no_key)
+    for path in ("/v1/notes", f"/v1/notes/{made.json()['note_id']}"):
+        answer = await service.client("biller").get(path)
+        assert answer.status_code == 503 and "KEPT BACK" not in answer.text
+    assert (await service.client("biller").get(f"/v1/notes/{ONE}")).status_code == 404
 
 
 @pytest.mark.component

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from revcycle_messaging import Database, Transient, UnitOfWork
+import orjson
+from revcycle_messaging import Database, MissingKey, Transient, UnitOfWork
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -115,6 +116,14 @@ def _access(scope: Scope, now: datetime, status: int, body: bytes) -> Access | N
     )
 
 
+def _shows_nothing(status: int, body: bytes) -> bool:
+    """Whether an answer is a refusal or an empty page."""
+    if status >= 400:
+        return True
+    page = orjson.loads(body or b"null")
+    return isinstance(page, dict) and page.get("items") == []
+
+
 class AuditMiddleware:
     """Keeps an audited answer back until it is recorded; also says what is left of the rate limit."""
 
@@ -162,3 +171,10 @@ class AuditMiddleware:
         except Transient as failure:
             self._context.log.error("the audit cannot be written", exc_info=failure, request_id=access.request_id)
             raise ServiceUnavailable("the access cannot be recorded; repeat the request", 2) from None
+        except MissingKey as failure:
+            # A tenant without keys has nothing here, and nothing to chain a row with. What shows something all the
+            # same, because a ring lost its keys, is not shown.
+            self._context.log.error("no key to record accesses with", exc_info=failure, request_id=access.request_id)
+            if _shows_nothing(status, body):
+                return
+            raise ServiceUnavailable("the access cannot be recorded; the key ring lacks a key", 60) from None
