@@ -153,7 +153,7 @@ async def test_two_services_work_over_tls_with_the_rights_of_the_manifests(groun
 
         async def has_arrived() -> bool:
             text = (await reader.get("/metrics")).text
-            return 'revcycle_events_since_start{outcome="applied"} 1.0' in text
+            return 'revcycle_consumer_handled_events_total{outcome="applied"} 1.0' in text
 
         await eventually(has_arrived, 60, "the event from registration to claims")
 

@@ -98,7 +98,7 @@ async def stay_refused(service: ServiceUnderTest, transport: Transport) -> None:
     assert "revcycle archive forks testing --adopt" in problem["detail"]
     assert int(answer.headers["retry-after"]) > 0
     assert (await client.get("/v1/notes")).status_code == 200
-    await eventually(lambda: "restore" in service.app.state.health.failing)
+    await eventually(lambda: set(service.app.state.health.failing) == {"restore"}, 30, "nothing else is missing")
     ready = await client.get("/readyz")
     assert (ready.status_code, [one["field"] for one in ready.json()["errors"]]) == (503, ["restore"])
     figures = (await client.get("/v1/ops/messaging")).json()
