@@ -250,8 +250,20 @@ def test_the_full_pair_table_compiles_and_opens(shared_codes: Path, tmp_path: Pa
     assert len(table) == 2_546_017 - 98_853, "rows with indicator 9 are no edits"
     edit = table.edit("G0438", "G0439", date(2024, 7, 1)) or table.edit("G0439", "G0438", date(2024, 7, 1))
     assert edit is not None
+    known = {("29881", "29877"): 0, ("80053", "80048"): 0, ("45385", "45380"): 1, ("80048", "80053"): None}
+    for (column1, column2), indicator in known.items():
+        pair = table.edit(column1, column2, date(2024, 7, 1))
+        assert (pair.indicator if pair else None) == indicator, (column1, column2)
     assert tables.on(PtpTable, date(2024, 6, 30), Setting.PRACTITIONER) is None
     assert tables.on(MueTable, date(2024, 7, 1), Setting.PRACTITIONER) is None
+
+
+def test_known_limits_of_units_hold(shared_codes: Path) -> None:
+    """Published facts: most units of a day, and whether they count per line (1) or per day (2, 3)."""
+    rows = {
+        row.code: row for row in ncci.read_mue((shared_codes / "ncci_mue_practitioner_2024-07.csv.gz").read_bytes())
+    }
+    assert [(rows[code].units, rows[code].indicator) for code in ("99213", "17003")] == [(2, 3), (13, 2)]
 
 
 def test_diff_impact_and_staleness(code_sets: CodeSets) -> None:
