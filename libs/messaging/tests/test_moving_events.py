@@ -1,13 +1,15 @@
 """Promises of the chassis, each kept on real PostgreSQL with the real broker and with the memory transport."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
 from revcycle_messaging import ConsumerSettings, Database, Permanent, Retryable, Transport
 from revcycle_messaging.envelope import headers_from_kafka, headers_to_kafka, read_headers
 from revcycle_messaging.testing import OTHER_TENANT, TENANT, NoteErased, NoteTaken, make_cause
-from revcycle_messaging.transports import OutgoingRecord
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord
 
+from .conftest import TOPICS
 from .support import Ledger, consuming, count, eventually, outbox_records, relaying, send, write
 
 pytestmark = pytest.mark.component
@@ -163,3 +165,34 @@ async def test_tenants_do_not_share_a_stream(database: Database, transport: Tran
     async with consuming(database, transport, ledger, name=f"notes-{uuid4().hex[:8]}"):
         await send(transport, records)
         await eventually(lambda: len(ledger.seen) == 3)
+
+
+async def test_what_no_member_has_committed_is_behind_whoever_holds_it(transport: Transport) -> None:
+    """Promise: nothing is called quiet while records wait: not before partitions are assigned, not while a
+    chunk that was fetched is worked on; and every member says the same.
+    """
+    topic = TOPICS[0]
+    records = [OutgoingRecord(topic, f"key-{number}", b"x", []) for number in range(20)]
+    producer = await transport.producer()
+    assert all(await producer.send(records))
+    members = [await transport.consumer("behind", [topic], str(number)) for number in range(2)]
+
+    async def behind() -> list[int]:
+        found = [await member.standings() for member in members]
+        return [sum(one.lag for one in standings.values()) for standings in found if standings is not None]
+
+    assert await behind() == [20, 20]
+    fetched: list[IncomingRecord] = []
+    async with asyncio.timeout(60):
+        while len(fetched) < len(records):
+            for member in members:
+                fetched += await member.fetch(500, 0.5)
+    assert await behind() == [20, 20], "fetched is not done"
+    positions = {(one.topic, one.partition): one.offset + 1 for one in fetched}
+    for member in members:
+        await member.commit(positions)
+    assert await behind() == [0, 0]
+    await producer.send(records[:1])
+    assert await behind() == [1, 1]
+    for client in (*members, producer):
+        await client.close()

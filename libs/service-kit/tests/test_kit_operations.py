@@ -11,6 +11,7 @@ import pytest
 from kit_sample_service.parts import build, on_notes
 from revcycle_messaging import Permanent, Received, UnitOfWork
 from revcycle_messaging.testing import NoteTaken, make_cause
+from revcycle_messaging.transports import Standing
 from revcycle_service_kit.lag import REMEMBERED_ENDS, LagClock
 from revcycle_service_kit.operations import MessagingFigures
 from revcycle_service_kit.testing import OTHER_TENANT, START, TENANT, ServiceUnderTest, eventually, running_service
@@ -232,7 +233,7 @@ def test_lag_in_seconds_counts_from_when_the_oldest_waiting_record_came() -> Non
     clock, place = LagClock(), ("t", 0)
 
     def at(seconds: int, position: int, records: int) -> float:
-        return clock.seconds({place: position}, {place: records}, START + timedelta(seconds=seconds))[place]
+        return clock.seconds({place: Standing(position, position + records)}, START + timedelta(seconds=seconds))[place]
 
     assert at(0, 10, 0) == 0
     assert at(5, 10, 3) == 0, "seen just now"
@@ -243,3 +244,18 @@ def test_lag_in_seconds_counts_from_when_the_oldest_waiting_record_came() -> Non
     for second in range(REMEMBERED_ENDS + 50):
         at(30 + second, 18, second + 1)
     assert at(30 + REMEMBERED_ENDS + 50, 18, REMEMBERED_ENDS + 50) == REMEMBERED_ENDS + 50, "the oldest stays known"
+
+
+def test_a_topic_made_anew_waits_whole_and_since_now() -> None:
+    clock, place = LagClock(), ("t", 0)
+
+    def at(seconds: int, committed: int, end: int) -> tuple[int, float]:
+        standing = Standing(committed, end)
+        return standing.lag, clock.seconds({place: standing}, START + timedelta(seconds=seconds))[place]
+
+    assert at(0, 10, 30) == (20, 0)
+    assert at(5, 10, 30) == (20, 5)
+    assert at(6, 10, 7) == (7, 0), "who stands beyond the end knew the former topic"
+    assert at(9, 10, 7) == (7, 3)
+    assert at(11, 5, 7) == (2, 5)
+    assert at(12, 7, 7) == (0, 0)

@@ -52,7 +52,7 @@ def test_messaging_is_quiet_only_when_nothing_of_it_moves() -> None:
 
 def test_a_process_that_does_not_answer_or_consume_is_not_quiet() -> None:
     assert messaging_in_flight([Reading("coding", "coding", None)]) == ["coding does not answer"]
-    assert messaging_in_flight([reading(lag=None)]) == ["claims-1 belongs to no consumer group yet"]
+    assert messaging_in_flight([reading(lag=None)]) == ["claims-1 does not know yet how far its consumer is behind"]
     assert messaging_in_flight([Reading("registration", "registration", {**QUIET, "lag": None})]) == []
 
 

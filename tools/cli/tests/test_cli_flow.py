@@ -52,9 +52,9 @@ def moment(at: float, applied: int) -> Moment:
 
 
 def test_a_stage_is_all_its_instances_together() -> None:
-    """Counts of processes add up; figures of the database, which every instance tells, do not."""
+    """Counts of processes add up; figures of the database and the group, which every instance tells, do not."""
     _, claims, away = moment(0, 10).stages
-    assert (claims.instances, claims.done, claims.lag) == (2, 20, 6)
+    assert (claims.instances, claims.done, claims.lag) == (2, 20, 3)
     assert (claims.parked, claims.dead, claims.waiting, claims.waiting_cents) == (2, 1, 7, 123_456_700)
     assert claims.oldest_seconds == 7300
     assert claims.told == "behind its topics"
@@ -69,7 +69,7 @@ def test_the_page_fits_80_columns_and_names_what_stands_still() -> None:
     lines = captured.get().splitlines()
     assert all(len(line) <= 80 for line in lines)
     claims = next(line for line in lines if line.startswith("claims"))
-    assert claims.split() == ["claims", "×2", "50", "15.0", "6", "2", "h", "2", "1", "7", "$1,234,567.00"]
+    assert claims.split() == ["claims", "×2", "50", "15.0", "3", "2", "h", "2", "1", "7", "$1,234,567.00"]
     assert any(line.startswith("analytics") and "away" in line for line in lines)
     assert lines[-1].split() == ["together", "$1,234,567.00"]
 

@@ -1,10 +1,13 @@
 """The servers lent to tests are real, and rights between their databases are those of production."""
 
+import asyncio
+
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from revcycle_devstack import DevstackError
 from revcycle_devstack.testing import KafkaBroker, PostgresServer
+from revcycle_devstack.topics import TopicDefinition, recreate_topics
 
 pytestmark = pytest.mark.component
 
@@ -109,3 +112,39 @@ async def test_partition_count_of_an_existing_topic_is_never_changed(kafka: Kafk
     assert await kafka.create_topics(["fixed"], partitions=3, prefix="devstack-test.") == ("devstack-test.fixed",)
     with pytest.raises(DevstackError, match="has 3 partitions, its definition says 4"):
         await kafka.create_topics(["fixed"], partitions=4, prefix="devstack-test.")
+
+
+async def _send(kafka: KafkaBroker, topic: str, values: range) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, acks="all") as out:
+        for value in values:
+            await out.send_and_wait(topic, key=b"k", value=b"%d" % value)
+
+
+async def _read(consumer: AIOKafkaConsumer, count: int) -> list[int]:
+    found: list[ConsumerRecord] = []
+    async with asyncio.timeout(60):
+        while len(found) < count:
+            found += [one for records in (await consumer.getmany(timeout_ms=500)).values() for one in records]
+    await consumer.commit()
+    return [int(one.value) for one in found]
+
+
+async def test_a_topic_made_anew_is_read_from_its_start_by_a_member_that_never_stopped(kafka: KafkaBroker) -> None:
+    """Promise: a member that read the deleted topic passes over nothing of the new one, however soon it is longer."""
+    (topic,) = await kafka.create_topics(["anew"], partitions=1, prefix="devstack-test.")
+    await _send(kafka, topic, range(3))
+    consumer = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.bootstrap_servers,
+        group_id="devstack-test-anew",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        metadata_max_age_ms=1_000,
+    )
+    async with consumer:
+        assert await _read(consumer, 3) == [0, 1, 2]
+        reading = asyncio.create_task(_read(consumer, 6))
+        await recreate_topics(kafka.bootstrap_servers, [TopicDefinition(topic, "key", "test", 1, retention_days=1)])
+        await _send(kafka, topic, range(10, 16))
+        assert await reading == [10, 11, 12, 13, 14, 15]
+    await kafka.delete_topics([topic])

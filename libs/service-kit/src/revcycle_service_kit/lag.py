@@ -1,7 +1,7 @@
-"""How far a consumer is behind in seconds: since when the end of a partition is beyond where the consumer stands.
+"""How far a consumer is behind in seconds: since when the end of a partition is beyond what the group committed.
 
 Offsets say how many records wait, not for how long. The ends are therefore noted with the time they were first seen;
-the oldest end that the consumer has not reached yet tells since when it is behind. Only its own clock is trusted.
+the oldest end that the group has not reached yet tells since when it is behind. Only its own clock is trusted.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from revcycle_messaging.transports import TopicPartition
+from revcycle_messaging.transports import Standing, TopicPartition
 
 REMEMBERED_ENDS: Final = 600
 """Per partition; beyond that the newest end takes the place of the one before, so the oldest stays known."""
@@ -21,26 +21,25 @@ class LagClock:
     def __init__(self) -> None:
         self._ends: dict[TopicPartition, deque[tuple[int, datetime]]] = {}
 
-    def seconds(
-        self, positions: Mapping[TopicPartition, int], lag: Mapping[TopicPartition, int], now: datetime
-    ) -> dict[TopicPartition, float]:
+    def seconds(self, standings: Mapping[TopicPartition, Standing], now: datetime) -> dict[TopicPartition, float]:
         """Seconds behind per partition, 0 where nothing waits.
 
         Records that waited before the first look count from that look: a restarted process cannot know better.
         """
-        self._ends = {place: ends for place, ends in self._ends.items() if place in lag}
-        return {place: self._behind(place, positions.get(place, 0), records, now) for place, records in lag.items()}
+        self._ends = {place: ends for place, ends in self._ends.items() if place in standings}
+        return {place: self._behind(place, standing, now) for place, standing in standings.items()}
 
-    def _behind(self, place: TopicPartition, position: int, records: int, now: datetime) -> float:
+    def _behind(self, place: TopicPartition, standing: Standing, now: datetime) -> float:
         ends = self._ends.setdefault(place, deque())
-        while ends and ends[0][0] <= position:
-            ends.popleft()
-        if records <= 0:
+        if standing.lag <= 0 or (ends and ends[-1][0] > standing.end):
+            # Nothing waits, or the topic was made anew and its old ends mean nothing.
             ends.clear()
+        while ends and ends[0][0] <= standing.end - standing.lag:
+            ends.popleft()
+        if standing.lag <= 0:
             return 0.0
-        end = position + records
-        if not ends or ends[-1][0] < end:
+        if not ends or ends[-1][0] < standing.end:
             if len(ends) >= REMEMBERED_ENDS:
                 ends.pop()
-            ends.append((end, now))
+            ends.append((standing.end, now))
         return max(0.0, round((now - ends[0][1]).total_seconds(), 3))

@@ -40,8 +40,9 @@ _JOBS: Final = """
 class MessagingFigures(BaseModel):
     """The state of a service's messaging; ages and lags in seconds, 0 when there is nothing to be old.
 
-    ``lag`` counts records and ``lag_seconds`` says since when the oldest of them waits, of the partitions this instance
-    holds; both are null while it belongs to no consumer group. ``refuses_because``: nothing is written or published.
+    ``lag`` counts records of its topics that the consumer group has not committed, whoever of its instances holds them,
+    and ``lag_seconds`` says since when the oldest waits; both are null while this instance belongs to no group or the
+    broker does not answer. ``refuses_because``: nothing is written or published.
     """
 
     service: str
@@ -76,15 +77,13 @@ class Instance:
     lag_clock: LagClock = field(default_factory=LagClock)
 
     async def lag(self, now: datetime) -> Mapping[TopicPartition, tuple[int, float]] | None:
-        """Records and seconds behind per partition; None while it belongs to no group."""
+        """Records and seconds the group is behind, per partition; None while that is not known."""
         client = self.consumer.client if self.consumer else None
-        if client is None:
+        standings = await client.standings() if client else None
+        if standings is None:
             return None
-        behind = await client.lag()
-        # Asked of the broker's client only when something waits: that costs a moment per partition.
-        positions = await client.positions() if any(behind.values()) else {}
-        seconds = self.lag_clock.seconds(positions, behind, now)
-        return {place: (records, seconds[place]) for place, records in behind.items()}
+        seconds = self.lag_clock.seconds(standings, now)
+        return {place: (standing.lag, seconds[place]) for place, standing in standings.items()}
 
 
 async def measure(context: "ServiceContext", instance: Instance) -> MessagingFigures:

@@ -41,7 +41,7 @@ operations_router = APIRouter(prefix="/v1/ops", tags=["operations"])
 
 
 class PartitionLag(BaseModel):
-    """Records behind the end of a partition this instance holds, and since how many seconds the oldest waits."""
+    """Records of a partition that the consumer group has not committed, and since how many seconds the oldest waits."""
 
     topic: str
     partition: int
@@ -50,7 +50,7 @@ class PartitionLag(BaseModel):
 
 
 class Lag(BaseModel):
-    """How far this instance is behind; null while it belongs to no consumer group."""
+    """How far the consumer group is behind; null while this instance belongs to none or the broker does not answer."""
 
     events: int | None
     seconds: float | None
@@ -149,9 +149,9 @@ async def read_messaging(request: Request) -> MessagingFigures:
     return await measure(service_context(request), instance_of(request))
 
 
-@operations_router.get("/lag", summary="How far this instance is behind")
+@operations_router.get("/lag", summary="How far the consumer is behind")
 async def read_lag(request: Request) -> Lag:
-    """In events and in seconds, per partition that this instance holds."""
+    """In events and in seconds, per partition of its topics: the same from every instance."""
     behind = await instance_of(request).lag(service_context(request).clock.now())
     partitions = [
         PartitionLag(topic=topic, partition=partition, events=events, seconds=seconds)

@@ -159,7 +159,7 @@ def messaging_in_flight(readings: Iterable[Reading]) -> list[str]:
             continue
         lag = figures["lag"]
         if lag is None and reading.service not in _WITHOUT_CONSUMER:
-            found.append(f"{reading.process} belongs to no consumer group yet")
+            found.append(f"{reading.process} does not know yet how far its consumer is behind")
         counts = {
             "events in the outbox": figures["outbox_rows"],
             "events not consumed": lag or 0,

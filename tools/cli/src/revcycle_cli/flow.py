@@ -33,7 +33,7 @@ class Stage:
 
     Attributes:
         done: events it applied since it started; of one that reads no stream: events it published.
-        lag: records behind; None while no instance belongs to its consumer group, or it has none.
+        lag: records the consumer group is behind; None while no instance belongs to its consumer group, or it has none.
         oldest_seconds: of whatever waits longest: a record, a parked key, an unpublished event.
         waiting, waiting_cents: work items and their money; None where the service has no money.
         told: why it stands still, or None.
@@ -91,7 +91,7 @@ def _stage(name: str, answers: Sequence[tuple[dict[str, Any], str]]) -> Stage:
         name=name,
         instances=len(answers),
         done=int(applied or published),
-        lag=sum(lags) if lags else None,
+        lag=max(lags, default=None),
         oldest_seconds=max((one[age] or 0 for one in figures for age in ages), default=0),
         # Figures of the database, not of the instance: every instance says the same.
         parked=max((one["parked_keys"] for one in figures), default=0),

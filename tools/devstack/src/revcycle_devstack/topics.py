@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import yaml
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError, for_code
 
 from revcycle_devstack import DevstackError
@@ -20,9 +21,8 @@ _COPIES: Final = 3
 _DAY_MILLISECONDS: Final = 86_400_000
 _REQUEST_TIMEOUT_MILLISECONDS: Final = 30_000
 _GONE_SECONDS_MAX: Final = 60.0
-_ABSENT_SECONDS: Final = 3.0
-"""How long a topic is away before it comes again under its name. A member that reads asks several times a second: it
-must see that the topic is gone, or it would read on in the new one where it stood in the old one."""
+_LET_GO_SECONDS_MAX: Final = 90.0
+_SETTLED_STATES: Final = frozenset({"Stable", "Empty", "Dead"})
 
 
 @dataclass(frozen=True)
@@ -192,19 +192,37 @@ async def delete_topics(bootstrap_servers: str, names: Iterable[str]) -> None:
         await admin.close()
 
 
-async def recreate_topics(
-    bootstrap_servers: str, topics: Sequence[TopicDefinition], absent_seconds: float = _ABSENT_SECONDS
-) -> None:
+async def recreate_topics(bootstrap_servers: str, topics: Sequence[TopicDefinition]) -> None:
     """Delete topics and create them empty, so that every consumer group begins again at their start.
 
+    They come again only when every member of every group has seen that they are gone: one that has not would read on
+    in the new topic where it stood in the old one, and pass over what lies before.
+
     Raises:
-        DevstackError: they were not gone in time, or as `ensure_topics`.
+        DevstackError: they were not gone in time, a member did not let go of them, or as `ensure_topics`.
     """
     names = [topic.name for topic in topics]
     await delete_topics(bootstrap_servers, names)
     await _await_gone(bootstrap_servers, names)
-    await asyncio.sleep(absent_seconds)
     await ensure_topics(bootstrap_servers, topics)
+
+
+async def _holders(admin: AIOKafkaAdminClient, topics: Set[str]) -> list[str]:
+    """Groups with a member that a topic of these is assigned to, or that are handing out partitions just now."""
+    holders = []
+    for name, *_ in await admin.list_consumer_groups():
+        # One at a time: the library reads an answer about several groups wrongly.
+        (answer,) = await admin.describe_consumer_groups([name])
+        ((_, _, state, _, _, members, *_),) = answer.groups
+        if state not in _SETTLED_STATES or any(topics & _assigned(assignment) for *_, assignment in members):
+            holders.append(name)
+    return sorted(holders)
+
+
+def _assigned(assignment: bytes) -> set[str]:
+    if not assignment:
+        return set()
+    return {topic for topic, _ in ConsumerProtocolMemberAssignment.decode(assignment).assignment}
 
 
 async def _await_gone(bootstrap_servers: str, names: Iterable[str]) -> None:
@@ -216,6 +234,14 @@ async def _await_gone(bootstrap_servers: str, names: Iterable[str]) -> None:
         while left := doomed & set(await admin.list_topics()):
             if time.monotonic() >= deadline:
                 raise DevstackError(f"not deleted after {_GONE_SECONDS_MAX:.0f} s: {', '.join(sorted(left))}")
+            await asyncio.sleep(0.1)
+        deadline = time.monotonic() + _LET_GO_SECONDS_MAX
+        while holders := await _holders(admin, doomed):
+            if time.monotonic() >= deadline:
+                raise DevstackError(
+                    f"after {_LET_GO_SECONDS_MAX:.0f} s these consumer groups still hold deleted topics: "
+                    f"{', '.join(holders)}. Stop their services, then start again"
+                )
             await asyncio.sleep(0.1)
     except (KafkaError, OSError) as error:
         raise DevstackError(f"the broker at {bootstrap_servers} could not be used: {error}") from error

@@ -26,6 +26,18 @@ class IncomingRecord(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]]
 
 
+class Standing(NamedTuple):
+    """Where a group stands in a partition: the offset it committed (0 when none) and the partition's end."""
+
+    committed: int
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Records not committed. Beyond the end stands who knew the topic before it was made anew: all of it waits."""
+        return self.end - self.committed if self.committed <= self.end else self.end
+
+
 class Producer(Protocol):
     """Sends records in order per key; every record is acknowledged by all in-sync replicas or counts as not sent."""
 
@@ -53,8 +65,8 @@ class ConsumerClient(Protocol):
         """Offset of the next record to be fetched, per assigned partition."""
         ...
 
-    async def lag(self) -> Mapping[TopicPartition, int]:
-        """Records behind the end, per assigned partition."""
+    async def standings(self) -> Mapping[TopicPartition, Standing] | None:
+        """The group's standing in every partition of its topics, whoever holds it; None when it is not known."""
         ...
 
     async def close(self) -> None:

@@ -17,13 +17,14 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, ProducerClosed
 
 from revcycle_messaging.errors import Transient
-from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicPartition
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, Standing, TopicPartition
 
 BATCH_BYTES: Final = 512 * 1024
 MAX_REQUEST_BYTES: Final = 8 * 1024 * 1024
 START_TIMEOUT_SECONDS: Final = 20
 SEND_TIMEOUT_SECONDS: Final = 20
 STOP_TIMEOUT_SECONDS: Final = 5
+STANDINGS_TIMEOUT_SECONDS: Final = 3
 _MURMUR: Final = 0x5BD1E995
 _WORD: Final = 0xFFFFFFFF
 
@@ -243,34 +244,40 @@ class KafkaConsumer:
             raise Transient(f"broker: {type(failure).__name__}") from None
 
     async def positions(self) -> Mapping[TopicPartition, int]:
-        """Next offset per assigned partition; 0 for one that the client has not found its place in."""
-        return {place: position or 0 for place, position in (await self._positions()).items()}
+        """Next offset per assigned partition; 0 for one that the client has not found its place in.
 
-    async def _positions(self) -> dict[TopicPartition, int | None]:
-        """All at once: a client without its coordinator would otherwise keep the caller waiting once per partition."""
+        All at once: a client without its coordinator would otherwise keep the caller waiting once per partition.
+        """
         places = list(self._client.assignment())
         found = await asyncio.gather(*map(self._position, places))
         return {(place.topic, place.partition): position for place, position in zip(places, found, strict=True)}
 
-    async def _position(self, place: KafkaPartition) -> int | None:
+    async def _position(self, place: KafkaPartition) -> int:
         try:
             async with asyncio.timeout(5):
                 position: int = await self._client.position(place)
         except (KafkaError, TimeoutError, OSError):
-            return None
+            return 0
         return position
 
-    async def lag(self) -> Mapping[TopicPartition, int]:
-        """Records behind the high watermark, per assigned partition, as last seen by the fetcher."""
-        behind: dict[TopicPartition, int] = {}
-        for (topic, partition), position in (await self._positions()).items():
-            try:
-                watermark = self._client.highwater(KafkaPartition(topic, partition))
-            except (KafkaError, AssertionError):
-                continue
-            if watermark is not None and position is not None:
-                behind[topic, partition] = max(0, watermark - position)
-        return behind
+    async def standings(self) -> Mapping[TopicPartition, Standing] | None:
+        """As the broker knows them: a client's ends are old, and it knows no partition that nobody holds."""
+        try:
+            async with asyncio.timeout(STANDINGS_TIMEOUT_SECONDS):
+                places = [
+                    KafkaPartition(topic, partition)
+                    for topic in self._client.subscription()
+                    for partition in await _partitions(self._client, topic)
+                ]
+                # Before the ends: what is committed between the two questions would else look like a place beyond them.
+                committed = await self._client._coordinator.fetch_committed_offsets(places)
+                ends = await self._client.end_offsets(places)
+        except (KafkaError, OSError, TimeoutError):
+            return None
+        return {
+            (place.topic, place.partition): Standing(committed[place].offset if place in committed else 0, end)
+            for place, end in ends.items()
+        }
 
     async def close(self) -> None:
         """Leave the group."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, TopicPartition
+from revcycle_messaging.transports import IncomingRecord, OutgoingRecord, Standing, TopicPartition
 from revcycle_messaging.waiting import wait_for_event
 
 
@@ -156,10 +156,12 @@ class MemoryConsumer:
         """Next offsets."""
         return dict(self.next_offsets)
 
-    async def lag(self) -> Mapping[TopicPartition, int]:
-        """Records behind the end, per assigned partition."""
+    async def standings(self) -> Mapping[TopicPartition, Standing]:
+        """Of the group in every partition of its topics."""
         return {
-            place: len(self._broker.logs.get(place, [])) - position for place, position in self.next_offsets.items()
+            place: Standing(self._broker.committed.get((self.group, place), 0), len(log))
+            for place, log in self._broker.logs.items()
+            if place[0] in self.topics
         }
 
     async def close(self) -> None:
