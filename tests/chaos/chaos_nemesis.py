@@ -21,8 +21,8 @@ from revcycle_devstack.stack import Stack
 from revcycle_hospital_simulator import Api, Reading, read_messaging
 
 _WORK_PATIENCE_SECONDS: Final = 8.0
-_LOOK_SECONDS: Final = 1.0
-_POLL_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 2.0
+_POLL_SECONDS: Final = 0.05
 _ALIVE_PATIENCE_SECONDS: Final = 8.0
 _HOLD_PATIENCE_SECONDS: Final = 60.0
 _SERVER_READY_SECONDS: Final = 60.0
@@ -376,4 +376,5 @@ def _added_up(readings: Sequence[Reading]) -> dict[str, int]:
         "outbox": sum(int(each["outbox_rows"]) for each in figures),
         "jobs": sum(reading.open_jobs for reading in readings),
         "chunk": sum(int(each["chunk_in_flight"]) for each in figures),
+        "not consumed": sum(int(each["lag"] or 0) for each in figures),
     }
