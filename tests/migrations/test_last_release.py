@@ -91,12 +91,14 @@ def test_todays_code_runs_on_the_schema_of_the_last_release(former: Path, tmp_pa
     sys.stdout.write(done.stdout[-200:])
 
 
-def test_a_column_that_is_taken_away_too_early_is_noticed(former: Path, tmp_path: Path) -> None:
-    """The judge can say no."""
-    rendered(ROOT, tmp_path)
+@pytest.mark.parametrize("is_former", [True, False], ids=["taken away too early", "needed too early"])
+def test_a_column_that_is_missing_is_noticed(former: Path, tmp_path: Path, is_former: bool) -> None:
+    """The judge can say no, also when nothing lies between the two releases."""
+    code, schema = (former, ROOT) if is_former else (ROOT, former)
+    rendered(schema, tmp_path)
     script = tmp_path / "revcycle_coding.migrations.sql"
     script.write_text(script.read_text() + "ALTER TABLE coding.task DROP COLUMN reasons;\n")
-    done = component_tests(former, tmp_path, ["coding"], "-x")
+    done = component_tests(code, tmp_path, ["coding"], "-x")
     assert done.returncode == 1, done.stdout[-2000:]
     assert " failed" in done.stdout
 
