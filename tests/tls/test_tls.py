@@ -5,6 +5,7 @@ those of the Kubernetes manifests.
 """
 
 import asyncio
+import json
 import os
 import ssl
 import sys
@@ -19,8 +20,12 @@ import pytest
 from revcycle_adjudication_gateway.clients.payer_door import PayerDoor
 from revcycle_adjudication_gateway.domain.route import Route
 from revcycle_adjudication_gateway.domain.submission import Outcome
+from revcycle_checker.topics import read_topics
+from revcycle_devstack.connections import Connections
+from revcycle_devstack.layout import StateLayout
 from revcycle_devstack.ports import choose_port
-from revcycle_devstack.roles import ensure_checker
+from revcycle_devstack.roles import ensure_checker, ensure_database
+from revcycle_devstack.state import write_state
 from revcycle_devstack.testing import PostgresServer
 from revcycle_messaging import Transient
 from revcycle_messaging.testing import TENANT, make_key_ring
@@ -207,6 +212,44 @@ async def test_the_database_is_reached_encrypted_or_not_at_all(ground: Ground, t
         await asyncpg.connect(ground.admin_url, ssl=database_tls(stranger))
     with pytest.raises(ssl.SSLCertVerificationError):
         await asyncpg.connect(ground.admin_url.replace("127.0.0.1", "localhost"), ssl=database_tls(right))
+
+
+async def test_the_command_speaks_as_its_environment_says(ground: Ground, tmp_path: Path) -> None:
+    """The services' variables let doctor and checker in; without them, or with another authority, nobody."""
+    address = ground.admin_url.rsplit("/", 1)[0]
+    layout = StateLayout(tmp_path)
+    connections = Connections(layout, address, ground.mutual_address)
+    await ensure_checker(ground.admin_url, "unused")
+    await ensure_database(ground.admin_url, connections.grant("claims"))
+    write_state(layout, connections, {}, (), "stopped", ())
+    right = {
+        "REVCYCLE_DATABASE_TLS": "verify-full",
+        "REVCYCLE_DATABASE_CA_FILE": str(ground.authority.file),
+        "REVCYCLE_KAFKA_CA_FILE": str(ground.authority.file),
+        **with_certificate(ground, "admin"),
+    }
+    doubting = {name: str(ground.stranger.file) for name in right if name.endswith("_CA_FILE")}
+    reached = await look_as(right, tmp_path)
+    assert (reached["broker"], reached["database claims"]) == ("ok", "ok")
+    for wrong in ({}, {**right, **doubting}):
+        assert (await look_as(wrong, tmp_path))["broker"] == "fail"
+    assert (await look_as({**right, **doubting}, tmp_path))["database claims"] == "fail"
+    keys = make_key_ring(tmp_path, service="checker")
+    security = kafka_security(settings(with_certificate(ground, "admin"), ground))
+    await read_topics(ground.mutual_address, keys, security)
+    with pytest.raises(Transient):
+        await read_topics(ground.mutual_address, keys)
+
+
+async def look_as(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The level that `revcycle doctor` gives each area."""
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).with_name("revcycle"), "doctor", "--json", "--state-dir", folder,
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", ""), **environment},
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    return {one["area"]: one["level"] for one in map(json.loads, out.splitlines())}
 
 
 async def test_the_gateway_shows_its_certificate_to_payers_that_ask(ground: Ground) -> None:

@@ -10,6 +10,7 @@ import base64
 import gzip
 import hashlib
 import heapq
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -167,16 +168,18 @@ def read_export(file: Path) -> Iterator[ArchivedEvent]:
         raise ArchiveDamaged(f"{file.name} cannot be read: {type(failure).__name__}") from None
 
 
-async def detach_day(owner_url: str, manifest: Manifest, *, drop: bool = False) -> None:
+async def detach_day(
+    owner_url: str, manifest: Manifest, *, drop: bool = False, tls: ssl.SSLContext | None = None
+) -> None:
     """Detach a day from the archive after the database has compared itself with the manifest; as the owner.
 
-    The table stays beside the archive unless ``drop``.
+    The table stays beside the archive unless ``drop``. ``tls`` None: as ``sslmode`` of the address says.
 
     Raises:
         ArchiveDamaged: the database holds other events than the export.
     """
     with translated_errors():
-        connection = await asyncpg.connect(owner_url, timeout=10)
+        connection = await asyncpg.connect(owner_url, timeout=10, ssl=tls)
         try:
             await connection.execute("SET lock_timeout = '10s'")
             await connection.execute(

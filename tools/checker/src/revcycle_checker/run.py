@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -36,7 +37,10 @@ Connections = Mapping[str, "asyncpg.Connection[Any]"]
 
 @dataclass(frozen=True, slots=True)
 class CheckInputs:
-    """Where to look: read-only database addresses by service, the broker, the payer's folder, the planted truth."""
+    """Where to look: read-only database addresses by service, the broker, the payer's folder, the planted truth.
+
+    ``kafka_security`` goes to the broker's client as it is; ``database_tls`` None: as the addresses say.
+    """
 
     database_urls: Mapping[str, str]
     bootstrap_servers: str
@@ -44,15 +48,17 @@ class CheckInputs:
     payer_dir: Path
     truth_file: Path | None
     tenant_id: UUID
+    kafka_security: Mapping[str, Any] = field(default_factory=dict)
+    database_tls: ssl.SSLContext | None = None
 
 
 @asynccontextmanager
-async def open_databases(urls: Mapping[str, str]) -> AsyncIterator[Connections]:
+async def open_databases(urls: Mapping[str, str], tls: ssl.SSLContext | None) -> AsyncIterator[Connections]:
     """A connection per service."""
     async with AsyncExitStack() as stack:
         connections = {}
         for service, url in urls.items():
-            connection = await asyncpg.connect(url, timeout=10, command_timeout=120)
+            connection = await asyncpg.connect(url, timeout=10, command_timeout=120, ssl=tls)
             stack.push_async_callback(connection.close)
             connections[service] = connection
         yield connections
@@ -72,9 +78,9 @@ async def run_check(
     async with AsyncExitStack() as stack:
         opened = connections
         if opened is None:
-            opened = await stack.enter_async_context(open_databases(inputs.database_urls))
+            opened = await stack.enter_async_context(open_databases(inputs.database_urls, inputs.database_tls))
         if final and records is None:
-            records = await read_topics(inputs.bootstrap_servers, KeyRing(inputs.keyring_file))
+            records = await read_topics(inputs.bootstrap_servers, KeyRing(inputs.keyring_file), inputs.kafka_security)
         return await _judge(inputs, opened, records if final else None)
 
 

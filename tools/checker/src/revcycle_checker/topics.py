@@ -1,7 +1,9 @@
 """Every topic from its first record to its end."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from revcycle_messaging.envelope import headers_from_kafka
 from revcycle_messaging.errors import MessagingError
@@ -36,9 +38,11 @@ class TopicRecord:
     fault: str | None
 
 
-async def read_topics(bootstrap_servers: str, keys: KeyRing) -> list[TopicRecord]:
-    """All records of the flow's topics, per partition in order."""
-    transport = KafkaTransport(bootstrap_servers, client_id="revcycle-checker")
+async def read_topics(
+    bootstrap_servers: str, keys: KeyRing, security: Mapping[str, Any] | None = None
+) -> list[TopicRecord]:
+    """All records of the flow's topics, per partition in order. ``security`` goes to the broker's client as it is."""
+    transport = KafkaTransport(bootstrap_servers, client_id="revcycle-checker", security=security)
     topics = sorted(PRODUCERS)
     ends = await transport.end_offsets(topics)
     wanted = sum(ends.values())

@@ -19,6 +19,10 @@ First steps:
 
 * `make demo` (or `revcycle demo`) sends a few hundred encounters the whole way, from the note to the posted remittance.
 
+Broker and databases are spoken to as the variables of the services say: `REVCYCLE_KAFKA_SECURITY_PROTOCOL`, `_CA_FILE`,
+`_CERTIFICATE_FILE` and `_KEY_FILE`, `_SASL_MECHANISM`, `_SASL_USERNAME`, `_SASL_PASSWORD_FILE`, and
+`REVCYCLE_DATABASE_TLS=verify-full` with `_CA_FILE`; see `deploy/kubernetes/README.md`.
+
 State and logs lie in `.revcycle/` of the checkout. Every command explains itself with `--help`.
 """
 

@@ -148,8 +148,10 @@ async def _detach(stack: RunningStack, service: str, day: datetime, folder: Path
 
     from revcycle_messaging.archive import detach_day, verify_export
 
+    from revcycle_cli.stack import client_security
+
     manifest = await asyncio.to_thread(verify_export, folder / f"{service}-{day.date()}.jsonl.gz")
-    await detach_day(stack.connections.owner_url(service), manifest, drop=drop)
+    await detach_day(stack.connections.owner_url(service), manifest, drop=drop, tls=client_security().database)
     sys.stdout.write(f"{service} {day.date()}: {manifest.events} events detached; they are in {folder}\n")
 
 
@@ -168,7 +170,13 @@ async def _rebuild(
     from revcycle_messaging.recovery import rebuild_topics
 
     from revcycle_cli.commands.redrive import service_database
+    from revcycle_cli.stack import client_security, fail
 
+    if recreate and not client_security().is_plain:
+        fail(
+            "--recreate works on a broker without access rules only: on this one, empty the topics with the tools of "
+            "whoever runs it (they are listed in deploy/kafka/topics.yaml), then rebuild without --recreate"
+        )
     produced = _produced_by(service)
     topics = [topic for topic in produced if not names or topic.name in names]
     wanted = [topic.name for topic in topics]
@@ -234,9 +242,9 @@ def _produced_by(service: str) -> list[TopicDefinition]:
 
 @asynccontextmanager
 async def _transport(stack: RunningStack) -> AsyncIterator[KafkaTransport]:
-    from revcycle_messaging.transports.kafka import KafkaTransport
+    from revcycle_cli.stack import kafka_transport
 
-    transport = KafkaTransport(stack.connections.kafka_bootstrap_servers, client_id="revcycle-cli")
+    transport = kafka_transport(stack.connections.kafka_bootstrap_servers)
     try:
         yield transport
     finally:

@@ -126,7 +126,8 @@ async def _read(
     from revcycle_cli.stack import check_inputs
 
     rows = []
-    async with open_databases(check_inputs(stack).database_urls) as connections:
+    inputs = check_inputs(stack)
+    async with open_databases(inputs.database_urls, inputs.database_tls) as connections:
         related = await related_ids(connections, str(about)) if about else set()
         ids = [UUID(one) for one in related if len(one) == len(str(about))] if about else None
         for service, connection in connections.items():
@@ -151,9 +152,9 @@ async def _snapshots(stack: RunningStack, services: Sequence[str]) -> AsyncItera
 
     if unknown := set(services) - set(SERVICES):
         fail(f"{', '.join(sorted(unknown))} is no service; there are {', '.join(SERVICES)}")
-    urls = check_inputs(stack).database_urls
+    inputs = check_inputs(stack)
     for service in services:
-        async with open_databases({service: urls[service]}) as connections:
+        async with open_databases({service: inputs.database_urls[service]}, inputs.database_tls) as connections:
             connection = connections[service]
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 yield service, connection

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from revcycle_devstack.topics import TopicDefinition
     from revcycle_messaging.topic_copy import Copied
 
 
@@ -41,8 +44,11 @@ def copy_topics(
 
     * Across keys and topics --seed decides, and with --repeat 3 every event comes one to three times.
 
-    Topics that the target lacks are created. For a plain copy of one service's events in their first order there is
-    `revcycle archive rebuild`. Example, with a second broker on port 9192:
+    Topics that the target lacks are created, unless it is spoken to over TLS or SASL: there whoever runs it makes them.
+    Both brokers are spoken to as the variables REVCYCLE_KAFKA_… say (see `revcycle --help`).
+
+    For a plain copy of one service's events in their first order there is `revcycle archive rebuild`. Example,
+    with a second broker on port 9192:
 
         revcycle copy-topics --to 127.0.0.1:9192 --seed 7 --repeat 3
     """
@@ -66,17 +72,16 @@ def copy_topics(
 
 async def _copy(origin: str, to: str, seed: int, repeat: int, *, append: bool) -> Copied:
     from revcycle_devstack.layout import checkout_root
-    from revcycle_devstack.topics import ensure_topics, load_topics
+    from revcycle_devstack.topics import load_topics
     from revcycle_messaging import topic_copy
-    from revcycle_messaging.transports.kafka import KafkaTransport
 
     from revcycle_cli.commands.archive import progress_bar
+    from revcycle_cli.stack import kafka_transport
 
     definitions = load_topics(checkout_root() / "deploy/kafka/topics.yaml")
     topics = [topic.name for topic in definitions]
-    await ensure_topics(to, definitions)
-    source = KafkaTransport(origin, client_id="revcycle-cli")
-    target = KafkaTransport(to, client_id="revcycle-cli")
+    await _prepare(to, definitions)
+    source, target = kafka_transport(origin), kafka_transport(to)
     try:
         total = sum((await source.end_offsets(topics)).values())
         with progress_bar("copying", total) as progress:
@@ -86,3 +91,16 @@ async def _copy(origin: str, to: str, seed: int, repeat: int, *, append: bool) -
     finally:
         await source.close()
         await target.close()
+
+
+async def _prepare(to: str, definitions: Sequence[TopicDefinition]) -> None:
+    """Make the topics that are missing, where everybody may."""
+    from revcycle_devstack.topics import check_partitions, ensure_topics
+
+    from revcycle_cli.stack import client_security, fail, partition_counts
+
+    if client_security().is_plain:
+        await ensure_topics(to, definitions)
+        return
+    if missing := check_partitions(definitions, await partition_counts(to)):
+        fail(f"{to} lacks, or does not show us, {', '.join(topic.name for topic in missing)}: have them made there")

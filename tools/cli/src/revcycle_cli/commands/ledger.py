@@ -2,9 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from revcycle_checker import CheckInputs
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +36,7 @@ def ledger(
     from revcycle_cli.stack import check_inputs, running_stack
 
     inputs = check_inputs(running_stack(state_dir))
-    accounts, digest = asyncio.run(_read(inputs.database_urls["claims"], str(inputs.tenant_id)))
+    accounts, digest = asyncio.run(_read(inputs))
     if as_hash:
         sys.stdout.write(digest + "\n")
         return
@@ -50,16 +53,14 @@ def ledger(
     sys.stdout.write(f"hash {digest}\n")
 
 
-async def _read(url: str, tenant_id: str) -> tuple[list[tuple[str, int]], str]:
-    from uuid import UUID
-
+async def _read(inputs: "CheckInputs") -> tuple[list[tuple[str, int]], str]:
     from revcycle_checker.run import ledger_hash, open_databases
 
-    async with open_databases({"claims": url}) as connections:
+    async with open_databases({"claims": inputs.database_urls["claims"]}, inputs.database_tls) as connections:
         rows = await connections["claims"].fetch(
             "SELECT account, sum(cents)::bigint AS cents FROM claims.entry WHERE tenant_id = $1"
             " GROUP BY account ORDER BY account",
-            UUID(tenant_id),
+            inputs.tenant_id,
         )
-        digest = await ledger_hash(connections["claims"], UUID(tenant_id))
+        digest = await ledger_hash(connections["claims"], inputs.tenant_id)
     return [(row["account"], row["cents"]) for row in rows], digest

@@ -121,14 +121,18 @@ async def service_database(stack: RunningStack, service: str) -> AsyncIterator[D
     from revcycle_devstack import SERVICES
     from revcycle_messaging import Database, KeyRing, MessagingError
 
-    from revcycle_cli.stack import fail
+    from revcycle_cli.stack import client_security, fail
 
     if service not in SERVICES:
         fail(f"{service} is no service; there are {', '.join(SERVICES)}")
     ring = KeyRing(stack.connections.layout.root / "keys" / f"{service}.json")
     try:
         database = await Database.connect(
-            stack.connections.database_url(service), service=service, keys=ring, application_name="revcycle-cli"
+            stack.connections.database_url(service),
+            service=service,
+            keys=ring,
+            application_name="revcycle-cli",
+            tls=client_security().database,
         )
         try:
             yield database

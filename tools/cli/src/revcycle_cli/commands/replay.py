@@ -65,6 +65,7 @@ async def _replay(stack: RunningStack, service: str, name: str, folder: Path) ->
     from revcycle_service_kit.context import build_parts
     from revcycle_service_kit.migrations import migrate
     from revcycle_service_kit.program import offline_context
+    from revcycle_service_kit.transport_security import database_tls
 
     from revcycle_cli.commands.archive import progress_bar
     from revcycle_cli.commands.redrive import service_database
@@ -79,7 +80,9 @@ async def _replay(stack: RunningStack, service: str, name: str, folder: Path) ->
     async with AsyncExitStack() as opened:
         archives = [await opened.enter_async_context(service_database(stack, one)) for one in SERVICES]
         context.keyring = KeyRing(settings.keyring_file)
-        fresh = await Database.connect(settings.database_url, service=service, keys=context.keyring)
+        fresh = await Database.connect(
+            settings.database_url, service=service, keys=context.keyring, tls=database_tls(settings)
+        )
         opened.push_async_callback(fresh.close)
         context.database = fresh
         consumer = Consumer(parts.name, fresh, MemoryTransport(), parts.handlers, lambda: datetime.now(UTC))

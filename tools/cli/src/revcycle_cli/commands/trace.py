@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from revcycle_checker import CheckInputs
     from revcycle_checker.trace import TraceLine
 
 
@@ -43,7 +42,7 @@ def trace(
     from revcycle_cli.stack import check_inputs, fail, running_stack
 
     stack = running_stack(state_dir)
-    lines = asyncio.run(_read(check_inputs(stack).database_urls, wanted))
+    lines = asyncio.run(_read(check_inputs(stack), wanted))
     if not lines:
         fail("nothing is known by that id. Encounter numbers and claim ids are listed by GET /v1/claims")
     if spans:
@@ -74,11 +73,11 @@ def _show_spans(folder: Path, lines: "list[TraceLine]") -> None:
         console.print(span_tree(trace_id, members))
 
 
-async def _read(database_urls: "Mapping[str, str]", wanted: str) -> "list[TraceLine]":
+async def _read(inputs: "CheckInputs", wanted: str) -> "list[TraceLine]":
     from revcycle_checker.run import open_databases
     from revcycle_checker.trace import trace as read_trace
 
-    async with open_databases(database_urls) as connections:
+    async with open_databases(inputs.database_urls, inputs.database_tls) as connections:
         return await read_trace(connections, wanted)
 
 

@@ -15,7 +15,7 @@ from revcycle_devstack import SERVICES, DevstackError
 from revcycle_devstack.connections import Connections
 from revcycle_devstack.discovery import MINIMUM_POSTGRESQL
 from revcycle_devstack.layout import StateLayout, checkout_root
-from revcycle_devstack.topics import load_topics, missing_topics
+from revcycle_devstack.topics import check_partitions, load_topics
 from revcycle_messaging.envelope import headers_from_text
 from revcycle_messaging.errors import BadSeal, MissingKey
 from revcycle_messaging.keys import KeyRing
@@ -23,6 +23,7 @@ from revcycle_messaging.sealing import check_seal
 from revcycle_service_kit.migrations import MigrationError, head_of, revisions_of
 
 from revcycle_cli.doctor import Finding, fail, ok, warn
+from revcycle_cli.stack import client_security, partition_counts
 
 CLOCK_SECONDS: Final = 2.0
 _START: Final = "start everything: revcycle up. If it runs, its log is .revcycle/logs/{server}.log"
@@ -58,13 +59,16 @@ async def look_at_broker(bootstrap_servers: str) -> list[Finding]:
         return [fail("broker", "no address is known", _START.format(server="kafka"))]
     definitions = load_topics(checkout_root() / "deploy" / "kafka" / "topics.yaml")
     try:
-        missing = await missing_topics(bootstrap_servers, definitions)
+        counts = await partition_counts(bootstrap_servers)
     except DevstackError as failure:
-        if "partitions" in str(failure):
-            return [ok("broker", bootstrap_servers), fail("topics", str(failure), "see the text: it says both ways")]
         return [fail("broker", str(failure), _START.format(server="kafka"))]
+    try:
+        missing = check_partitions(definitions, counts)
+    except DevstackError as failure:
+        return [ok("broker", bootstrap_servers), fail("topics", str(failure), "see the text: it says both ways")]
+    names = ", ".join(topic.name for topic in missing)
     topics = (
-        fail("topics", f"missing: {', '.join(missing)}", "revcycle up creates what deploy/kafka/topics.yaml names")
+        fail("topics", f"missing: {names}", "revcycle up creates what deploy/kafka/topics.yaml names")
         if missing
         else ok("topics", f"all {len(definitions)}, with the partitions they should have")
     )
@@ -77,7 +81,7 @@ async def _look_at_database(
     """Findings, an event this service sealed, and how far the server's clock is ahead of ours in seconds."""
     area = f"database {service}"
     try:
-        connection = await asyncpg.connect(connections.database_url(service), timeout=5)
+        connection = await asyncpg.connect(connections.database_url(service), timeout=5, ssl=client_security().database)
     except (OSError, TimeoutError, asyncpg.PostgresError) as failure:
         return (
             [fail(area, f"cannot be reached: {type(failure).__name__}", _START.format(server="postgresql"))],
