@@ -63,6 +63,7 @@ def test_every_resource_is_valid_against_its_real_schema(overlay: str) -> None:
     ("kind", "name", "path", "value"),
     [
         ("Deployment", "claims-api", ("spec", "replicas"), "two"),
+        ("NetworkPolicy", "to-identity-provider", ("spec", "egress", 0, "to", 1, "ipBlock", "cidr"), 10),
         ("NetworkPolicy", "to-payers", ("spec", "egress", 0, "ports", 0, "prot"), "TCP"),
         ("Job", "claims-migrate", ("spec", "backoffLimit"), "six"),
         ("PodDisruptionBudget", "claims-api", ("spec", "maxUnavailabel"), 1),
@@ -252,6 +253,36 @@ def test_nothing_is_allowed_by_default_and_only_the_gateway_leaves_the_cluster()
     for service in SERVICES:
         to = policies[f"{service}-to-database"]["egress"][0]["to"][0]["podSelector"]["matchLabels"]
         assert to["cnpg.io/cluster"] == f"{service}-postgresql"
+
+
+def test_production_takes_tokens_of_the_provider_and_reaches_it_and_the_collector() -> None:
+    prod = rendered("prod")
+    for name, _ in workloads("prod"):
+        told = settings_of(name, prod)
+        assert told["REVCYCLE_ENVIRONMENT"] == "production", name
+        assert told["REVCYCLE_TOKEN_JWKS_URL"].startswith("https://"), name
+        assert told["REVCYCLE_OTLP_ENDPOINT"].endswith(":4318"), name
+    ways = {
+        "to-identity-provider": ("identity", {443, 8443}),
+        "to-collector": ("monitoring", {4318}),
+    }
+    for policy, (role, ports) in ways.items():
+        spec = prod["NetworkPolicy", policy]["spec"]
+        rule = spec["egress"][0]
+        assert {"namespaceSelector": {"matchLabels": {"revcycle/role": role}}} in rule["to"], policy
+        assert {one["port"] for one in rule["ports"]} == ports, policy
+        for name, template in workloads("prod"):
+            assert is_selected(template, spec["podSelector"]) or name.endswith("-migrate"), (policy, name)
+    told = settings_of("claims-api", rendered("dev"))
+    assert {"REVCYCLE_TOKEN_JWKS_URL", "REVCYCLE_OTLP_ENDPOINT"}.isdisjoint(told), "dev has neither of them"
+
+
+def is_selected(template: Resource, selector: Resource) -> bool:
+    labels = template["metadata"]["labels"]
+    return selector["matchLabels"].items() <= labels.items() and all(
+        (labels[one["key"]] in one["values"]) == (one["operator"] == "In")
+        for one in selector.get("matchExpressions", [])
+    )
 
 
 def test_workers_scale_on_the_lag_of_every_topic_they_read_up_to_its_partitions() -> None:
