@@ -15,6 +15,7 @@ import pytest
 import typer
 import yaml
 from revcycle_cli.main import build_app
+from revcycle_service_kit.metrics import OF_ONE_INSTANCE
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
@@ -24,8 +25,12 @@ SECTIONS: Final = ("## What it means", "## How to see it", "## What to do", "## 
 
 @cache
 def alerts() -> dict[str, Any]:
-    groups = yaml.safe_load((PROMETHEUS / "alerts.yaml").read_text(encoding="utf-8"))["groups"]
-    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+    return {rule["alert"]: rule for rule in _rules("alerts.yaml")}
+
+
+def _rules(file: str) -> list[dict[str, Any]]:
+    groups = yaml.safe_load((PROMETHEUS / file).read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 @cache
@@ -119,6 +124,25 @@ def test_promtool_agrees() -> None:
     ):
         done = subprocess.run([promtool, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def doubled(expression: str) -> list[str]:
+    """Gauges of a whole database that an expression adds up over the instances that all tell them."""
+    added = re.findall(r"sum(?: by \([^)]*\))? ?\((?:\w+\()?revcycle_(\w+)", expression)
+    parts = ("_total", "_bucket", "_sum", "_count")
+    return [name for name in added if name not in OF_ONE_INSTANCE and not name.endswith(parts)]
+
+
+def test_what_every_instance_tells_is_never_added_up() -> None:
+    """Promise: three processes that count the rows of one database are shown as one."""
+    rules = [rule["expr"] for file in ("alerts.yaml", "recording.yaml") for rule in _rules(file)]
+    boards = [json.loads(file.read_text(encoding="utf-8")) for file in (ROOT / "deploy" / "grafana").glob("*.json")]
+    panels = [target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"]]
+    assert len(rules) + len(panels) > 60
+    assert [name for expression in (*rules, *panels) for name in doubled(expression)] == []
+    assert doubled('sum by (service) (revcycle_job_open_jobs{state="unknown"}) > 0') == ["job_open_jobs"]
+    assert doubled("sum(max_over_time(revcycle_outbox_waiting_events[5m]))") == ["outbox_waiting_events"]
+    assert doubled("sum by (service) (rate(revcycle_timer_fired_timers_total[5m]))") == []
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy" / "grafana").glob("*.json")), ids=lambda file: file.stem)

@@ -2,6 +2,9 @@
 
 ``revcycle_<area>_<what>_<unit>``, and ``_total`` behind a counter's. Labels hold names of routes, kinds and states:
 never ids, never tenants, never anything of a patient.
+
+Most gauges are counted in the database, and every instance of a service (API, worker, relay) tells the same or 0: take
+``max by (service)`` of them. A sum over instances is right for counters, histograms and ``OF_ONE_INSTANCE`` only.
 """
 
 import re
@@ -48,6 +51,11 @@ _FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "quarantined": ("consumer_quarantined_records", "Records whose seal does not hold"),
 }
 """Figure of :mod:`revcycle_service_kit.operations` to name and meaning of its gauge."""
+OF_ONE_INSTANCE: Final = frozenset(
+    ("http_in_work_requests", "relay_led_shards", "consumer_in_flight_records", "process_service_info")
+)
+"""Gauges of which each instance tells its own part, so that they may be added up."""
+_MAX: Final = " (every instance tells the same: max, not sum)"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 # A series per counter that says when the process started: noise that no name rule covers.
@@ -77,7 +85,8 @@ class Metrics:
         )
         self.requests_in_work = Gauge("revcycle_http_in_work_requests", "Requests in work", registry=registry)
         self.figures = {
-            name: Gauge(f"revcycle_{metric}", text, registry=registry) for name, (metric, text) in _FIGURES.items()
+            name: Gauge(f"revcycle_{metric}", text if metric in OF_ONE_INSTANCE else text + _MAX, registry=registry)
+            for name, (metric, text) in _FIGURES.items()
         }
         self.events = Counter(
             "revcycle_consumer_handled_events", "Events by what became of them", ("outcome",), registry=registry
@@ -93,7 +102,7 @@ class Metrics:
         self.disk_size = Gauge("revcycle_process_disk_size_bytes", "Where this process works", registry=registry)
         for outcome in ("applied", "duplicate", "quarantined", "dead"):
             self.events.labels(outcome)
-        self.jobs = Gauge("revcycle_job_open_jobs", "Open jobs by state", ("state",), registry=registry)
+        self.jobs = Gauge("revcycle_job_open_jobs", f"Open jobs by state{_MAX}", ("state",), registry=registry)
         self.job_outcomes = Counter(
             "revcycle_job_ended_attempts", "Attempts by kind and outcome", ("kind", "outcome"), registry=registry
         )
@@ -134,7 +143,7 @@ class Metrics:
         """Make a gauge per figure of the service's business; 0 until measured."""
         for figure in figures:
             labels = (figure.label,) if figure.label else ()
-            gauge = Gauge(f"revcycle_{figure.name}", figure.meaning, labels, registry=self.registry)
+            gauge = Gauge(f"revcycle_{figure.name}", figure.meaning + _MAX, labels, registry=self.registry)
             for value in figure.label_values:
                 gauge.labels(value).set(0)
             self._business[figure.name] = (figure, gauge)
