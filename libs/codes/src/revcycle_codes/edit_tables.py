@@ -105,12 +105,18 @@ def _pair_key(one: int, other: int) -> int:
     return one << 16 | other
 
 
-class PtpTable:
+class LoadedTable:
+    """What every table says of itself. ``content_hash``: of the artefact; empty for one that was made in memory."""
+
+    spec: TableSpec
+    content_hash = ""
+
+
+class PtpTable(LoadedTable):
     """Procedure-to-procedure pairs, read in place."""
 
     def __init__(self, artefact: Artefact, spec: TableSpec) -> None:
         self.spec = spec
-        self.content_hash = artefact.content_hash
         codes = artefact.decode("codes", list[str])
         self._codes = codes
         self._place = {code: number for number, code in enumerate(codes)}
@@ -164,7 +170,7 @@ class PtpTable:
         return None
 
 
-class FeeTable:
+class FeeTable(LoadedTable):
     """Fee-schedule indicators by code and modifier."""
 
     def __init__(self, spec: TableSpec, rows: Sequence[FeeRow]) -> None:
@@ -179,7 +185,7 @@ class FeeTable:
         return self._rows.get((code, modifier))
 
 
-class MueTable:
+class MueTable(LoadedTable):
     """Medically unlikely edits. A code that is absent has no published limit, which is no permission."""
 
     def __init__(self, spec: TableSpec, rows: Sequence[MueRow]) -> None:
@@ -194,7 +200,7 @@ class MueTable:
         return self._rows.get(code)
 
 
-class AddOnTable:
+class AddOnTable(LoadedTable):
     """Add-on codes with the primaries that make them payable."""
 
     def __init__(self, spec: TableSpec, rows: Sequence[AddOnRow]) -> None:
@@ -215,7 +221,7 @@ class AddOnTable:
         ]
 
 
-class EditorTable:
+class EditorTable(LoadedTable):
     """Code-editor lists as sets of diagnosis and procedure codes, by edit name."""
 
     def __init__(self, spec: TableSpec, rows: Sequence[EditorRow]) -> None:
@@ -232,7 +238,7 @@ class EditorTable:
         return code in self._lists.get((edit, kind), ())
 
 
-class PoaExemptTable:
+class PoaExemptTable(LoadedTable):
     """Diagnoses exempt from present-on-admission reporting (key form)."""
 
     def __init__(self, spec: TableSpec, rows: Sequence[str]) -> None:
@@ -246,7 +252,7 @@ class PoaExemptTable:
         return code in self._codes
 
 
-class CoverageTable:
+class CoverageTable(LoadedTable):
     """Coverage articles by procedure code."""
 
     def __init__(self, spec: TableSpec, rows: Sequence[Article]) -> None:
@@ -268,7 +274,7 @@ class CoverageTable:
         ]
 
 
-class ReferenceTable:
+class ReferenceTable(LoadedTable):
     """Rows that no edit looks up by key: indexes, localities, reason codes. Decoded when they are asked for."""
 
     def __init__(self, artefact: Artefact, spec: TableSpec) -> None:
@@ -291,7 +297,12 @@ def compile_rows(spec: TableSpec, rows: object) -> bytes:
 def open_table(path: Path) -> Table:
     """Open a compiled edit table. Raises CodesError for another kind of file."""
     artefact = Artefact(path)
-    spec = artefact.meta(TableSpec)
+    table = _read(artefact, artefact.meta(TableSpec))
+    table.content_hash = artefact.content_hash
+    return table
+
+
+def _read(artefact: Artefact, spec: TableSpec) -> Table:
     match spec.kind:
         case TableKind.PTP:
             return PtpTable(artefact, spec)
@@ -334,6 +345,15 @@ class EditTables:
             if isinstance(table, kind) and spec.in_force(day) and spec.setting in (None, setting):
                 return table
         return None
+
+    def versions_on(self, day: date, setting: Setting) -> dict[str, str]:
+        """``release/content hash`` by kind of every table that rules look at on a day: what a stored decision names."""
+        found: dict[str, str] = {}
+        for table in self._tables:
+            spec = table.spec
+            if not isinstance(table, ReferenceTable) and spec.in_force(day) and spec.setting in (None, setting):
+                found.setdefault(spec.kind.value, f"{spec.release}/{table.content_hash}")
+        return found
 
     def references(self, kind: TableKind) -> list[ReferenceTable]:
         """The reference tables of a kind, oldest first."""

@@ -1,6 +1,5 @@
 """The only place where coding is wired together."""
 
-from revcycle_codes import CodeSets
 from revcycle_service_kit import ProblemType, ServiceContext, ServiceParts
 
 from revcycle_coding.api import code_sets as code_sets_api
@@ -8,6 +7,7 @@ from revcycle_coding.api import codings, tasks
 from revcycle_coding.api.access import ACCESS
 from revcycle_coding.api.examples import EXAMPLES
 from revcycle_coding.consumers import encounters
+from revcycle_coding.domain.rulebook import Rulebook
 from revcycle_coding.repositories.figures import FIGURES
 from revcycle_coding.settings import Settings
 
@@ -21,22 +21,19 @@ PROBLEMS = {
 
 
 def service_parts(context: ServiceContext) -> ServiceParts:
-    """Coding follows the encounters' stream and answers its coders; the code sets are opened once per process."""
+    """Coding follows the encounters' stream and answers its coders; the rulebook is opened once per process."""
     settings = context.settings
     own = settings if isinstance(settings, Settings) else None
-    opened = CodeSets.open(
-        own.code_sets_cache_dir if own else None,
-        release_dirs=[own.code_releases_dir] if own and own.code_releases_dir else [],
-    )
+    rulebook = Rulebook.open(own.code_sets_cache_dir if own else None, own.code_releases_dir if own else None)
     return ServiceParts(
         name="coding",
         schema="coding",
         title="revcycle coding",
         description="Code checks, the coder's worklist, finalised codings.",
         migrations="revcycle_coding.migrations",
-        routers=(tasks.router, codings.router(opened), code_sets_api.router(opened)),
+        routers=(tasks.router, codings.router(rulebook), code_sets_api.router(rulebook)),
         access=ACCESS,
-        handlers=encounters.handlers(opened),
+        handlers=encounters.handlers(rulebook),
         problems=PROBLEMS,
         examples=EXAMPLES,
         figures=FIGURES,

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from uuid import UUID, uuid5
 
 import pytest
 from httpx import AsyncClient
-from revcycle_codes import CodeSets
 from revcycle_coding.bootstrap import service_parts
 from revcycle_coding.domain.decision import redecide
+from revcycle_coding.domain.rulebook import Rulebook
 from revcycle_coding.settings import Settings
 from revcycle_events import (
     CodingTaskOpened,
@@ -174,14 +174,14 @@ async def test_a_coded_encounter_names_what_it_rests_on(service: ServiceUnderTes
 
 
 async def test_a_stored_decision_runs_again_to_the_same_bytes_and_cannot_be_changed(
-    service: ServiceUnderTest, code_sets: CodeSets
+    service: ServiceUnderTest, rulebook: Rulebook
 ) -> None:
     await fed(service, documented("T-1"), documented("T-2", diagnoses=["A99.99"], signed=False))
     async with service.database.unit_of_work(TENANT) as uow:
         rows = await uow.fetch("SELECT input, output FROM coding.decision")
     assert len(rows) == 2
     for row in rows:
-        assert redecide(row["input"], code_sets) == row["output"]
+        assert redecide(row["input"], rulebook) == row["output"]
     with pytest.raises(DatabaseRefused):
         async with service.database.unit_of_work(TENANT) as uow:
             await uow.execute("UPDATE coding.decision SET rule = 'forged'")
@@ -295,7 +295,7 @@ async def test_codes_are_checked_without_storing_anything(service: ServiceUnderT
     client = service.client("biller")
     body = {"date_of_service": "2026-08-15", "place_of_service": "11", "diagnoses": ["I10"], "services": [VISIT]}
     good = (await client.post("/v1/code-checks", json=body)).json()
-    assert good["may_be_finalised"] and good["code_set_releases"]
+    assert good["may_be_finalised"] and good["code_set_releases"] and not good["edit_tables"]
     bad = (await client.post("/v1/code-checks", json=body | {"diagnoses": ["A99.99"]})).json()
     assert not bad["may_be_finalised"]
     assert [(each["rule"], each["field"]) for each in bad["findings"]] == [("DX-01", "diagnoses[0]")]
@@ -304,6 +304,40 @@ async def test_codes_are_checked_without_storing_anything(service: ServiceUnderT
     assert unknown.status_code == 422 and unknown.json()["errors"][0]["field"] == "colour"
     releases = (await client.get("/v1/code-set-releases")).json()
     assert {"icd-10-cm", "hcpcs-2"} <= {each["system"] for each in releases["items"]}
+
+
+async def test_an_imported_pair_is_the_coder_s_to_mend(
+    postgresql: MakesDatabases, tmp_path: Path, write_tables: Callable[..., Path]
+) -> None:
+    """Promise: what would hold the claim is on the coder's list, with rule, table and what is right."""
+    services = [VISIT | {"code": code} for code in ("G0442", "G0444")]
+    async with running_service(
+        service_parts,
+        postgresql,
+        tmp_path,
+        settings_class=Settings,
+        business_date=date(2026, 9, 30),
+        grants=("clinical", "document"),
+        settings={"code_releases_dir": write_tables(tmp_path / "releases")},
+    ) as service:
+        await fed(service, documented("T-1", services=services))
+        (opened,) = service.published(CodingTaskOpened)
+        assert opened.event.cause == "PX-02 version 1 (2026Q3)"
+        coder = service.client("coder")
+        held = await coder.get(path_of("T-1"))
+        (finding,) = held.json()["findings"]
+        assert (finding["rule"], finding["lines"], finding["release"]) == ("PX-02", [1, 2], "2026Q3")
+        assert finding["expected"].startswith("G0442 alone, or XE")
+        services[1]["modifiers"] = ["59"]
+        body = {"diagnoses": held.json()["diagnoses"], "services": services}
+        mended = await coder.put(path_of("T-1"), json=body, headers={"If-Match": held.headers["etag"]})
+        assert [each["severity"] for each in mended.json()["findings"]] == ["warning"]
+        coded = (await coder.post(f"{path_of('T-1')}:finalise")).json()
+        assert coded["state"] == "finalised"
+        decision = (await coder.get(path_of("T-1"))).json()["decision"]
+        assert decision["edit_tables"].keys() == {"ncci-ptp", "ncci-mue"}
+        tables = (await coder.get("/v1/code-set-releases")).json()["edit_tables"]
+        assert [each["kind"] for each in tables] == ["ncci-mue", "ncci-ptp", "ncci-ptp"]
 
 
 async def test_who_may_not_and_another_tenant(service: ServiceUnderTest) -> None:

@@ -5,7 +5,6 @@ from datetime import date
 
 import orjson
 import pytest
-from revcycle_codes import CodeSets
 from revcycle_coding.domain.decision import (
     AUTO_FINALISE,
     OtherReleases,
@@ -16,17 +15,18 @@ from revcycle_coding.domain.decision import (
     errors,
     redecide,
 )
+from revcycle_coding.domain.rulebook import Rulebook
 
 VISIT = Service("G0463", (), 1, (1,))
 CLEAN = Subject("professional", date(2026, 8, 15), "11", True, ("I10",), (VISIT,))
 
 
-def rules(subject: Subject, code_sets: CodeSets) -> set[str]:
-    return {str(finding["rule"]) for finding in errors(check(subject, code_sets))}
+def rules(subject: Subject, rulebook: Rulebook) -> set[str]:
+    return {str(finding["rule"]) for finding in errors(check(subject, rulebook))}
 
 
-def test_signed_with_live_codes_and_valid_pointers_finalises_itself(code_sets: CodeSets) -> None:
-    decision = decide(AUTO_FINALISE, CLEAN, code_sets)
+def test_signed_with_live_codes_and_valid_pointers_finalises_itself(rulebook: Rulebook) -> None:
+    decision = decide(AUTO_FINALISE, CLEAN, rulebook)
     assert decision.finalise and not errors(decision.findings)
     assert {"icd-10-cm", "hcpcs-2"} <= decision.releases.keys()
 
@@ -44,31 +44,31 @@ def test_signed_with_live_codes_and_valid_pointers_finalises_itself(code_sets: C
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_error_holds_the_coding_and_names_its_rule(subject: Subject, rule: str, code_sets: CodeSets) -> None:
-    assert rule in rules(subject, code_sets)
-    assert not decide(AUTO_FINALISE, subject, code_sets).finalise
+def test_an_error_holds_the_coding_and_names_its_rule(subject: Subject, rule: str, rulebook: Rulebook) -> None:
+    assert rule in rules(subject, rulebook)
+    assert not decide(AUTO_FINALISE, subject, rulebook).finalise
 
 
-def test_a_date_beyond_the_newest_release_is_a_warning_and_holds_nothing(code_sets: CodeSets) -> None:
+def test_a_date_beyond_the_newest_release_is_a_warning_and_holds_nothing(rulebook: Rulebook) -> None:
     subject = replace(CLEAN, date_of_service=date(2031, 1, 15))
-    findings = check(subject, code_sets)
+    findings = check(subject, rulebook)
     assert "DX-01U" in {finding["rule"] for finding in findings}
-    assert "DX-01U" not in rules(subject, code_sets)
+    assert "DX-01U" not in rules(subject, rulebook)
 
 
-def test_all_errors_are_found_at_once(code_sets: CodeSets) -> None:
+def test_all_errors_are_found_at_once(rulebook: Rulebook) -> None:
     subject = replace(CLEAN, signed=False, diagnoses=("A99.99",), services=(replace(VISIT, code="J1030"),))
-    assert {"DOC-01", "DX-01", "PX-01"} <= rules(subject, code_sets)
+    assert {"DOC-01", "DX-01", "PX-01"} <= rules(subject, rulebook)
 
 
 @pytest.mark.parametrize("signed", [True, False])
-def test_a_stored_decision_runs_again_to_the_same_bytes(signed: bool, code_sets: CodeSets) -> None:
-    decision = decide(AUTO_FINALISE, replace(CLEAN, signed=signed), code_sets)
-    assert redecide(decision.input, code_sets) == decision.output
+def test_a_stored_decision_runs_again_to_the_same_bytes(signed: bool, rulebook: Rulebook) -> None:
+    decision = decide(AUTO_FINALISE, replace(CLEAN, signed=signed), rulebook)
+    assert redecide(decision.input, rulebook) == decision.output
 
 
-def test_a_decision_taken_with_other_code_sets_is_not_run_again_silently(code_sets: CodeSets) -> None:
-    stored = orjson.loads(decide(AUTO_FINALISE, CLEAN, code_sets).input)
+def test_a_decision_taken_with_other_code_sets_is_not_run_again_silently(rulebook: Rulebook) -> None:
+    stored = orjson.loads(decide(AUTO_FINALISE, CLEAN, rulebook).input)
     stored["code_set_releases"]["icd-10-cm"] = "0" * 64
     with pytest.raises(OtherReleases, match="icd-10-cm"):
-        redecide(orjson.dumps(stored), code_sets)
+        redecide(orjson.dumps(stored), rulebook)

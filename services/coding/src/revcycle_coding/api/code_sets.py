@@ -3,17 +3,19 @@
 import asyncio
 
 from fastapi import APIRouter
-from revcycle_codes import CodeSets
 
-from revcycle_coding.api.models import CodeCheck, CodeCheckBody, ReleaseList, ReleaseView, finding_views
-from revcycle_coding.domain.decision import PROFESSIONAL, Subject, check, errors, releases_on
+from revcycle_coding.api.models import CodeCheck, CodeCheckBody, EditTableView, ReleaseList, ReleaseView, finding_views
+from revcycle_coding.domain.decision import PROFESSIONAL, Subject, check, errors
+from revcycle_coding.domain.rulebook import Rulebook
 
 
-def router(code_sets: CodeSets) -> APIRouter:
-    """The routes over the code sets of this process."""
+def router(rulebook: Rulebook) -> APIRouter:
+    """The routes over the code sets and edit tables of this process."""
     routes = APIRouter(prefix="/v1", tags=["code sets"])
     releases = ReleaseList(
-        fingerprint=code_sets.fingerprint, items=[ReleaseView.of(each) for each in code_sets.releases()]
+        fingerprint=rulebook.code_sets.fingerprint,
+        items=[ReleaseView.of(each) for each in rulebook.code_sets.releases()],
+        edit_tables=[EditTableView.of(each) for each in rulebook.tables.specs],
     )
 
     @routes.post("/code-checks", summary="Check codes for a date of service")
@@ -27,16 +29,17 @@ def router(code_sets: CodeSets) -> APIRouter:
             diagnoses=tuple(body.diagnoses),
             services=tuple(each.service() for each in body.services),
         )
-        findings = await asyncio.to_thread(check, subject, code_sets)
+        findings = await asyncio.to_thread(check, subject, rulebook)
         return CodeCheck(
             may_be_finalised=not errors(findings),
             findings=finding_views(findings),
-            code_set_releases=releases_on(code_sets, body.date_of_service),
+            code_set_releases=rulebook.releases_on(body.date_of_service),
+            edit_tables=rulebook.tables_on(body.date_of_service),
         )
 
     @routes.get("/code-set-releases", summary="The code-set releases this service decides with")
     async def list_releases() -> ReleaseList:
-        """With content hash and the interval they are in force."""
+        """With content hash and the interval they are in force; and the edit tables that were imported beside them."""
         return releases
 
     return routes

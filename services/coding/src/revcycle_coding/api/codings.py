@@ -6,7 +6,6 @@ from typing import TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from revcycle_codes import CodeSets
 from revcycle_messaging import Cause, UnitOfWork
 from revcycle_service_kit import (
     Caller,
@@ -24,6 +23,7 @@ from revcycle_service_kit.access import CurrentCaller
 
 from revcycle_coding.api.models import CodesBody, CodingView, NotBillableBody
 from revcycle_coding.domain.coding import Coding
+from revcycle_coding.domain.rulebook import Rulebook
 from revcycle_coding.repositories import codings, decisions
 from revcycle_coding.use_cases import work_on_coding
 from revcycle_coding.use_cases.work_on_coding import Held, Refused
@@ -91,7 +91,7 @@ def _add_reading(routes: APIRouter) -> None:
         return CodingView.of(coding, await codings.note(uow, coding.document.document_id), decision)
 
 
-def router(code_sets: CodeSets) -> APIRouter:
+def router(rulebook: Rulebook) -> APIRouter:
     """The routes; corrections are checked with the code sets of this process."""
     routes = APIRouter(prefix="/v1/codings", tags=["codings"])
     _add_reading(routes)
@@ -110,7 +110,7 @@ def router(code_sets: CodeSets) -> APIRouter:
         services = tuple(each.service() for each in body.services)
 
         async def work(uow: UnitOfWork, cause: Cause, held: Held) -> Coding | Refused:
-            return await work_on_coding.correct(uow, cause, held, diagnoses, services, code_sets)
+            return await work_on_coding.correct(uow, cause, held, diagnoses, services, rulebook)
 
         return await _command(request, caller, encounter_id, side, work, if_match=True)
 
@@ -122,7 +122,7 @@ def router(code_sets: CodeSets) -> APIRouter:
     )
     async def finalise_coding(encounter_id: UUID, side: str, request: Request, caller: CurrentCaller) -> Response:
         """409 with every error while there is one; warnings do not hold it."""
-        work = partial(work_on_coding.finalise, code_sets=code_sets)
+        work = partial(work_on_coding.finalise, rulebook=rulebook)
         return await _command(request, caller, encounter_id, side, work, if_match=False)
 
     @routes.post(

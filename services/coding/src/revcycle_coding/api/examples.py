@@ -4,10 +4,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _RELEASES: Final = {"ICD10CM": "FY2026-04", "HCPCS": "2026-Q3"}
+_TABLES: Final = {"ncci-ptp": "2026Q3/60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"}
 
 EXAMPLES: Final[Mapping[str, Any]] = {
     "CodeCheck.code_set_releases": _RELEASES,
     "DecisionView.code_set_releases": _RELEASES,
+    "CodeCheck.edit_tables": _TABLES,
+    "DecisionView.edit_tables": _TABLES,
+    "EditTableView.kind": "ncci-ptp",
+    "EditTableView.release": "2026Q3",
+    "EditTableView.setting": "practitioner",
     "FindingView.expected": "a code of the release in force on the date of service",
     "ReleaseView.release": "FY2026-04",
     "TaskView.claimed_by": "c.coder",

@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from revcycle_codes import CodeSetRelease
+from revcycle_codes.edit_tables import TableSpec
 from revcycle_service_kit.validation import IsoDate
 
 from revcycle_coding.domain.coding import Coding
@@ -136,6 +137,9 @@ class DecisionView(BaseModel):
     rule: str
     input_hash: str
     code_set_releases: dict[str, str]
+    edit_tables: dict[str, str] = Field(
+        description="release/content hash of each edit table it was taken with, by kind"
+    )
     output: dict[str, object]
     evidence: dict[str, object]
     decided_by: str
@@ -149,6 +153,7 @@ class DecisionView(BaseModel):
             rule=row.rule,
             input_hash=row.input_hash,
             code_set_releases=row.code_set_releases,
+            edit_tables=orjson.loads(row.input).get("edit_tables", {}),
             output=orjson.loads(row.output),
             evidence=row.evidence,
             decided_by=row.decided_by,
@@ -289,6 +294,9 @@ class CodeCheck(BaseModel):
     may_be_finalised: bool
     findings: list[FindingView]
     code_set_releases: dict[str, str]
+    edit_tables: dict[str, str] = Field(
+        description="release/content hash of each edit table in force on the date, by kind"
+    )
 
 
 class ReleaseView(BaseModel):
@@ -318,8 +326,32 @@ class ReleaseView(BaseModel):
         )
 
 
+class EditTableView(BaseModel):
+    """An imported edit table; ``valid_to`` is the day after its last. One of another setting is not looked at."""
+
+    kind: str
+    setting: str | None
+    release: str
+    valid_from: date
+    valid_to: date | None
+    source: str
+
+    @classmethod
+    def of(cls, spec: TableSpec) -> "EditTableView":
+        """The view of a table."""
+        return cls(
+            kind=spec.kind.value,
+            setting=spec.setting.value if spec.setting else None,
+            release=spec.release,
+            valid_from=spec.valid_from,
+            valid_to=spec.valid_to,
+            source=spec.source,
+        )
+
+
 class ReleaseList(BaseModel):
-    """Every release that is loaded, and the fingerprint of them all."""
+    """Every release that is loaded, the fingerprint of them all, and the edit tables."""
 
     fingerprint: str
     items: list[ReleaseView]
+    edit_tables: list[EditTableView]

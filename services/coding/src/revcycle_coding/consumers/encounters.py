@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from revcycle_codes import CodeSets
 from revcycle_events import DocumentationAmended, EncounterCancelled, EncounterDocumented, Event
 from revcycle_messaging import Handler, Received, UnitOfWork
 
+from revcycle_coding.domain.rulebook import Rulebook
 from revcycle_coding.use_cases.follow_encounters import follow_encounters
 
 
-def handlers(code_sets: CodeSets) -> Mapping[type[Event], Handler]:
+def handlers(rulebook: Rulebook) -> Mapping[type[Event], Handler]:
     """One handler for every type coding acts on, so that a chunk is stored in one go."""
 
     async def on_encounters(uow: UnitOfWork, received: Sequence[Received[Any]]) -> None:
-        await follow_encounters(uow, received, code_sets)
+        await follow_encounters(uow, received, rulebook)
 
     return {contract: on_encounters for contract in (EncounterDocumented, DocumentationAmended, EncounterCancelled)}

@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from revcycle_codes import CodeSets
 from revcycle_events import (
     CodedService,
     CodingTaskOpened,
@@ -37,6 +36,7 @@ from revcycle_coding.domain.decision import (
     decide,
     reasons_of,
 )
+from revcycle_coding.domain.rulebook import Rulebook
 
 POLICY = f"policy:{AUTO_FINALISE}"
 CANCELLED_POLICY = "policy:encounter-cancelled.v1"
@@ -168,19 +168,19 @@ def document_encounter(
     event: EncounterDocumented | DocumentationAmended,
     sequence: int,
     moment: Moment,
-    code_sets: CodeSets,
+    rulebook: Rulebook,
 ) -> Change | None:
     """Documentation arrived or was amended: finalise by policy, or put it on the worklist. None: nothing to do."""
     coding = _with_documentation(known, event, sequence)
     if known is None:
-        return _apply_policy(coding, task, "correct_codes", moment, code_sets)
+        return _apply_policy(coding, task, "correct_codes", moment, rulebook)
     if known.state == "cancelled":
         return None
     if known.edited_by is not None or known.state == "not_billable":
         # A person's work is never overruled by the policy: the person looks again.
-        coding = replace(coding, state="open", findings=check(coding.subject, code_sets))
+        coding = replace(coding, state="open", findings=check(coding.subject, rulebook))
         return _open_task(Change(coding, task), "documentation_amended", moment)
-    return _apply_policy(coding, task, "documentation_amended", moment, code_sets)
+    return _apply_policy(coding, task, "documentation_amended", moment, rulebook)
 
 
 def _with_documentation(
@@ -223,8 +223,8 @@ def _with_documentation(
     )
 
 
-def _apply_policy(coding: Coding, task: Task | None, kind: TaskKind, moment: Moment, code_sets: CodeSets) -> Change:
-    decision = decide(AUTO_FINALISE, coding.subject, code_sets)
+def _apply_policy(coding: Coding, task: Task | None, kind: TaskKind, moment: Moment, rulebook: Rulebook) -> Change:
+    decision = decide(AUTO_FINALISE, coding.subject, rulebook)
     if decision.finalise:
         return _finalise(coding, task, decision, POLICY, moment, reason="documentation_amended")
     stored = StoredDecision(moment.derive("decision"), coding, decision, POLICY, moment.now)
@@ -335,20 +335,20 @@ def correct_codes(
     diagnoses: tuple[str, ...],
     services: tuple[Service, ...],
     moment: Moment,
-    code_sets: CodeSets,
+    rulebook: Rulebook,
 ) -> Change:
     """A coder replaces the codes of an open coding; they are checked, not finalised."""
     codes = replace(known.codes, diagnoses=diagnoses, services=services)
     coding = replace(known, codes=codes, edited_by=moment.actor, version=known.version + 1)
-    coding = replace(coding, findings=check(coding.subject, code_sets))
+    coding = replace(coding, findings=check(coding.subject, rulebook))
     if task is None:
         return Change(coding, None)
     return _open_task(Change(coding, task), task.kind, moment)
 
 
-def finalise_coding(known: Coding, task: Task | None, moment: Moment, code_sets: CodeSets) -> Change | Decision:
+def finalise_coding(known: Coding, task: Task | None, moment: Moment, rulebook: Rulebook) -> Change | Decision:
     """A coder finalises an open coding: the change, or the decision whose findings forbid it."""
-    decision = decide(CODER_FINALISE, known.subject, code_sets)
+    decision = decide(CODER_FINALISE, known.subject, rulebook)
     if not decision.finalise:
         return decision
     coding = replace(known, edited_by=moment.actor, version=known.version + 1)

@@ -1,9 +1,10 @@
 """A coding decision as a pure function of its stored input: run again, it gives the same bytes.
 
 ``auto-finalise.v1``: a coding finalises itself when its document is signed and no check of ``revcycle_codes`` finds
-an error (at least one diagnosis and one service, every code active on the date of service, pointers valid). Warnings
-are kept and shown and hold nothing: an unknown release or two codes that exclude each other need a person's eye, not
-a person's permission. A person finalises under the same checks, as rule ``coder-finalise.v1``.
+an error (at least one diagnosis and one service, every code active on the date of service, pointers valid, no edit of
+an imported table broken). Warnings are kept and shown and hold nothing: an unknown release or two codes that exclude
+each other need a person's eye, not a person's permission. A person finalises under the same checks, as rule
+``coder-finalise.v1``.
 """
 
 import hashlib
@@ -13,15 +14,9 @@ from datetime import date
 from typing import TypeAlias
 
 import orjson
-from revcycle_codes import (
-    RULES,
-    CodeSets,
-    CodeSystem,
-    EncounterFacts,
-    LineFacts,
-    check_encounter,
-    finding_as_dict,
-)
+from revcycle_codes import RULES, EncounterFacts, LineFacts, finding_as_dict
+
+from revcycle_coding.domain.rulebook import SETTING, Rulebook
 
 FindingRecord: TypeAlias = dict[str, object]
 """A finding of ``revcycle_codes`` as JSON: rule, severity, field, message, expected, codes, lines, …"""
@@ -29,8 +24,6 @@ FindingRecord: TypeAlias = dict[str, object]
 AUTO_FINALISE = "auto-finalise.v1"
 CODER_FINALISE = "coder-finalise.v1"
 PROFESSIONAL = "professional"
-
-_SYSTEMS = (CodeSystem.ICD10CM, CodeSystem.HCPCS_II, CodeSystem.MODIFIER, CodeSystem.PLACE_OF_SERVICE)
 
 _UNSIGNED: FindingRecord = {
     "rule": "DOC-01",
@@ -85,7 +78,7 @@ class Decision:
 
 
 class OtherReleases(Exception):
-    """The code sets at hand are not the ones a stored decision was taken with; names the systems that differ."""
+    """The code sets or edit tables at hand are not those a stored decision was taken with; names what differs."""
 
 
 def canonical(value: object) -> bytes:
@@ -93,13 +86,7 @@ def canonical(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def releases_on(code_sets: CodeSets, date_of_service: date) -> dict[str, str]:
-    """The content hash of each code set in force on a date; a system without a release is left out."""
-    found = {system: code_sets.release_on(system, date_of_service) for system in _SYSTEMS}
-    return {system.value: release.content_hash for system, release in found.items() if release is not None}
-
-
-def check(subject: Subject, code_sets: CodeSets) -> tuple[FindingRecord, ...]:
+def check(subject: Subject, rulebook: Rulebook) -> tuple[FindingRecord, ...]:
     """Every finding on the codes and the signature, errors and warnings together."""
     facts = EncounterFacts(
         date_of_service=subject.date_of_service,
@@ -115,8 +102,9 @@ def check(subject: Subject, code_sets: CodeSets) -> tuple[FindingRecord, ...]:
             for number, each in enumerate(subject.services, start=1)
         ),
         place_of_service=subject.place_of_service,
+        setting=SETTING,
     )
-    found = [finding_as_dict(finding) for finding in check_encounter(facts, code_sets)]
+    found = [finding_as_dict(finding) for finding in rulebook.findings(facts)]
     return tuple(found if subject.signed else [_UNSIGNED, *found])
 
 
@@ -163,11 +151,12 @@ def errors(findings: Sequence[FindingRecord]) -> list[FindingRecord]:
     return [finding for finding in findings if finding["severity"] == "error"]
 
 
-def decide(rule: str, subject: Subject, code_sets: CodeSets) -> Decision:
+def decide(rule: str, subject: Subject, rulebook: Rulebook) -> Decision:
     """Whether the coding may be finalised under a rule, with everything needed to run the decision again."""
-    releases = releases_on(code_sets, subject.date_of_service)
-    statement = canonical({"rule": rule, "subject": _stored(subject), "code_set_releases": releases})
-    findings = check(subject, code_sets)
+    releases, tables = rulebook.releases_on(subject.date_of_service), rulebook.tables_on(subject.date_of_service)
+    decided_on = {"rule": rule, "subject": _stored(subject), "code_set_releases": releases}
+    statement = canonical(decided_on | {"edit_tables": tables} if tables else decided_on)
+    findings = check(subject, rulebook)
     finalise = not errors(findings)
     return Decision(
         rule=rule,
@@ -180,19 +169,22 @@ def decide(rule: str, subject: Subject, code_sets: CodeSets) -> Decision:
     )
 
 
-def redecide(stored_input: bytes, code_sets: CodeSets) -> bytes:
+def redecide(stored_input: bytes, rulebook: Rulebook) -> bytes:
     """Run a stored decision again: the same output bytes, or the decision cannot be reproduced here.
 
     Raises:
-        OtherReleases: a code set of the decision is not loaded with the same content.
+        OtherReleases: a code set or edit table of the decision is not loaded with the same content.
     """
     statement = orjson.loads(stored_input)
     subject = _subject(statement["subject"])
-    decided_with, at_hand = statement["code_set_releases"], releases_on(code_sets, subject.date_of_service)
+    day, tables = subject.date_of_service, statement.get("edit_tables", {})
+    # A decision that names no table was taken without any, whatever has been imported since.
+    rulebook = rulebook if tables else Rulebook(rulebook.code_sets)
+    decided_with, at_hand = statement["code_set_releases"] | tables, rulebook.releases_on(day) | rulebook.tables_on(day)
     if decided_with != at_hand:
         differing = sorted(name for name in decided_with | at_hand if decided_with.get(name) != at_hand.get(name))
         raise OtherReleases(", ".join(differing))
-    return decide(statement["rule"], subject, code_sets).output
+    return decide(statement["rule"], subject, rulebook).output
 
 
 def _stored(subject: Subject) -> dict[str, object]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from revcycle_codes import CodeSets
 from revcycle_messaging import Cause, UnitOfWork
 
 from revcycle_coding.domain.coding import (
@@ -22,6 +21,7 @@ from revcycle_coding.domain.coding import (
     reopen_coding,
 )
 from revcycle_coding.domain.decision import FindingRecord, Service, errors
+from revcycle_coding.domain.rulebook import Rulebook
 from revcycle_coding.repositories import changes, codings, tasks
 from revcycle_coding.use_cases.follow_encounters import moment_of
 
@@ -73,22 +73,22 @@ async def correct(
     held: Held,
     diagnoses: tuple[str, ...],
     services: tuple[Service, ...],
-    code_sets: CodeSets,
+    rulebook: Rulebook,
 ) -> Coding | Refused:
     """Replace the codes; the result carries the findings of the check."""
     return await _work(
         uow,
         cause,
         held,
-        lambda moment: correct_codes(held.coding, held.task, diagnoses, services, moment, code_sets),
+        lambda moment: correct_codes(held.coding, held.task, diagnoses, services, moment, rulebook),
     )
 
 
-async def finalise(uow: UnitOfWork, cause: Cause, held: Held, code_sets: CodeSets) -> Coding | Refused:
+async def finalise(uow: UnitOfWork, cause: Cause, held: Held, rulebook: Rulebook) -> Coding | Refused:
     """Finalise; refused with every error while there is one."""
 
     def change(moment: Moment) -> Change | Refused:
-        made = finalise_coding(held.coding, held.task, moment, code_sets)
+        made = finalise_coding(held.coding, held.task, moment, rulebook)
         return made if isinstance(made, Change) else Refused("has_errors", tuple(errors(made.findings)))
 
     return await _work(uow, cause, held, change)
