@@ -1,6 +1,8 @@
 """What the containers promise without an engine: the files, who may see which secret, which ports are taken."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from revcycle_devstack import SERVICES, DevstackError
-from revcycle_devstack.compose import addresses, choose_ports
+from revcycle_devstack.compose import addresses, choose_ports, port_variable
 from revcycle_devstack.containers import CHOICE, contained_properties, wanted_servers
 from revcycle_devstack.kafka import server_properties
 from revcycle_devstack.layout import checkout_root
@@ -84,6 +86,28 @@ def test_what_is_ours_runs_read_only_without_rights_and_with_limits(services: di
 def test_ports_are_published_on_this_machine_alone(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", ())]
     assert published and all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_workers_and_relays_may_be_several(services: dict[str, Any]) -> None:
+    """Nothing has a fixed container name; only workers publish a port, and its variable may be a range."""
+    assert not any("container_name" in service for service in services.values())
+    for service in SERVICES:
+        assert "ports" not in services[f"{service}-relay"]
+        (port,) = services[f"{service}-worker"]["ports"]
+        assert re.fullmatch(rf"127\.0\.0\.1:\$\{{{port_variable(f'{service}-worker')}:-\d+}}:8080", port), port
+
+
+@pytest.mark.skipif(not has_compose(), reason="no docker compose plugin on this machine")
+def test_compose_takes_a_range_for_a_worker_s_port() -> None:
+    done = subprocess.run(
+        ["docker", "compose", "--file", str(COMPOSE_FILE), "config", "--format", "json"],
+        env={**os.environ, "REVCYCLE_CLAIMS_WORKER_PORT": "8213-8214"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (port,) = json.loads(done.stdout)["services"]["claims-worker"]["ports"]
+    assert (port["published"], port["host_ip"], port["target"]) == ("8213-8214", "127.0.0.1", 8080)
 
 
 def test_a_service_sees_its_own_secrets_and_nobody_elses(services: dict[str, Any]) -> None:
