@@ -7,6 +7,8 @@ MEMBERS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.to
 SOURCES := $(addsuffix src,$(MEMBERS))
 READY := .venv/.ready
 comma := ,
+# Some machines forbid Python to keep what it compiles; a stack's dozen processes would each compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Say what each target does

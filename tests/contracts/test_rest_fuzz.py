@@ -35,8 +35,6 @@ from revcycle_service_kit import ServiceSettings
 from revcycle_service_kit.context import PartsBuilder
 from revcycle_service_kit.testing import ServiceUnderTest, eventually, make_cause, running_service
 
-from .rest_fuzzing import PHASES, fuzz
-
 EXAMPLES = int(os.environ.get("REVCYCLE_FUZZ_EXAMPLES", "1"))
 SEED = int(os.environ.get("REVCYCLE_FUZZ_SEED", "7"))
 SERVICES: dict[str, tuple[PartsBuilder, type[ServiceSettings]]] = {
@@ -83,6 +81,8 @@ def free_port() -> int:
 async def test_every_answer_is_in_the_contract(
     name: str, postgresql: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from .rest_fuzzing import PHASES, fuzz  # not above: schemathesis would cost every run of other tests a second
+
     parts, settings_class = SERVICES[name]
     port = free_port()
     running = running_service(
