@@ -1,13 +1,13 @@
 """Small rules of the house that no off-the-shelf linter knows. Prints each breach with its place; exit status 1.
 
-Each rule is a function over one parsed file; STYLE.md gives the reasons.
+Each rule is a function over the nodes of one parsed file; STYLE.md gives the reasons.
 """
 
 import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,25 +35,25 @@ def tracked_files() -> list[Path]:
     return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
 
 
-def long_functions(tree: ast.Module) -> Iterator[Breach]:
+def long_functions(nodes: Sequence[ast.AST]) -> Iterator[Breach]:
     """A function fits on a screen."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES_MAX:
                 yield node.lineno, f"{node.name} has {length} lines; at most {FUNCTION_LINES_MAX}"
 
 
-def commits(tree: ast.Module) -> Iterator[Breach]:
+def commits(nodes: Sequence[ast.AST]) -> Iterator[Breach]:
     """One unit of work at the edge: application code never commits."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit":
             yield node.lineno, "commit() belongs to the unit of work at the edge"
 
 
-def float_money(tree: ast.Module) -> Iterator[Breach]:
+def float_money(nodes: Sequence[ast.AST]) -> Iterator[Breach]:
     """Money is integer cents: no float annotation or conversion near a money word."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             name, annotation = node.target.id, node.annotation
         elif isinstance(node, ast.arg) and node.annotation is not None:
@@ -64,16 +64,16 @@ def float_money(tree: ast.Module) -> Iterator[Breach]:
             yield node.lineno, f"{name} is money and money is integer cents"
 
 
-def wait_for(tree: ast.Module) -> Iterator[Breach]:
+def wait_for(nodes: Sequence[ast.AST]) -> Iterator[Breach]:
     """asyncio.wait_for of Python 3.11 swallows a cancellation that meets the result."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.wait_for":
             yield node.lineno, "use `async with asyncio.timeout(...)`: wait_for can swallow a cancellation"
 
 
-def sleeping_tests(tree: ast.Module) -> Iterator[Breach]:
+def sleeping_tests(nodes: Sequence[ast.AST]) -> Iterator[Breach]:
     """A test polls for its condition; a sleep longer than a poll is a guess."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "asyncio.sleep"} and node.args:
             seconds = node.args[0]
             if not (isinstance(seconds, ast.Constant) and isinstance(seconds.value, int | float)):
@@ -91,21 +91,22 @@ def breaches_of(path: Path) -> Iterator[Breach]:
                 yield number, what
     if path.suffix != ".py":
         return
-    tree = ast.parse(text)
+    # Walked once: every rule wants all nodes, and walking is most of the work.
+    nodes = list(ast.walk(ast.parse(text)))
     is_test = "tests" in path.parts
     is_application = "src" in path.parts and path.relative_to(ROOT).parts[0] in {"services", "libs"}
-    yield from float_money(tree)
+    yield from float_money(nodes)
     if is_test:
-        yield from sleeping_tests(tree)
+        yield from sleeping_tests(nodes)
         return
     if "migrations" not in path.parts:
-        yield from long_functions(tree)
+        yield from long_functions(nodes)
     if is_application:
-        yield from wait_for(tree)
+        yield from wait_for(nodes)
         if len(text.splitlines()) > MODULE_LINES_MAX and "tables of data" not in text[:2000]:
             yield 1, f"{len(text.splitlines())} lines; at most {MODULE_LINES_MAX}"
     if is_application and path.relative_to(ROOT).parts[0] == "services":
-        yield from commits(tree)
+        yield from commits(nodes)
 
 
 def main() -> int:
