@@ -258,9 +258,9 @@ def explain(source: Source, *, mask: bool = True) -> Iterator[str]:
             group = cursor.e
         elif cursor.id == "ST":
             guide = guide_for(cursor.e[1], cursor.e[3] or (group[8] if group else ""))
-            walker = Walker(GuideMemory(guide), Collector(ValidationContext(maximum_findings=0))) if guide else None
+            walker = Walker(GuideMemory(guide), Collector(ValidationContext(maximum_findings=0)), {}) if guide else None
         if walker is not None:
-            use, _ = walker.feed("*".join(segment), segment)
+            use = walker.feed("*".join(segment), segment)
             loop = use.loop if use is not None else ""
         if cursor.id == "SE":
             walker = None

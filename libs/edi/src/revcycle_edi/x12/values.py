@@ -77,7 +77,7 @@ def parse_date(text: str) -> date:
     """Read CCYYMMDD. X12Error when it is no calendar date."""
     if len(text) == 8 and text.isdigit() and text.isascii():
         try:
-            return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+            return date.fromisoformat(text)
         except ValueError:
             pass
     raise X12Error("x12.date", "not a calendar date", expected="CCYYMMDD")

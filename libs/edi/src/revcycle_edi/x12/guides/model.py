@@ -29,7 +29,7 @@ UNBOUNDED = 1 << 30
 _NOTE = re.compile(r"[PCA]\d+(?:,\d+)+")
 
 # Elements that tell one use of a segment from another; HI by its first component, HL by its level code.
-_DISCRIMINATOR = {
+DISCRIMINATORS = {
     "NM1": 1,
     "REF": 1,
     "DTP": 1,
@@ -110,11 +110,6 @@ class Guide(msgspec.Struct, eq=False):
     segment_ids: frozenset[str]
 
 
-def discriminator(segment_id: str) -> int:
-    """The element that tells uses of a segment apart, 0 when none does."""
-    return _DISCRIMINATOR.get(segment_id, 0)
-
-
 def parse_element(text: str) -> Element:
     """Read one element of the notation."""
     required = not text.startswith("?")
@@ -160,13 +155,13 @@ def element_pattern(element: Element) -> str:
 def _sequence(elements: tuple[Element, ...], separator: str) -> str:
     """Elements in order, those behind the last required one optional from the right."""
     sep = re.escape(separator)
-    texts = [element_pattern(e) if e.required else f"(?:{element_pattern(e)})?" for e in elements]
+    texts = [element_pattern(e) if e.required else f"(?:{element_pattern(e)}|)" for e in elements]
     last = max((i for i, e in enumerate(elements) if e.required), default=-1)
     tail = ""
     for text in reversed(texts[last + 1 :]):
-        tail = f"(?:{sep}{text}{tail})?"
+        tail = f"(?:{sep}{text}{tail}|)"  # "or nothing" is matched much faster than "once or never".
     head = sep.join(texts[: last + 1])
-    return head + tail if last >= 0 else tail.removeprefix(f"(?:{sep}").removesuffix(")?") if tail else ""
+    return head + tail if last >= 0 else tail.removeprefix(f"(?:{sep}").removesuffix("|)") if tail else ""
 
 
 def segment_pattern(segment_id: str, elements: tuple[Element, ...]) -> re.Pattern[str]:
@@ -176,7 +171,7 @@ def segment_pattern(segment_id: str, elements: tuple[Element, ...]) -> re.Patter
 
 
 def _qualifiers(segment_id: str, elements: tuple[Element, ...]) -> frozenset[str]:
-    index = discriminator(segment_id)
+    index = DISCRIMINATORS.get(segment_id, 0)
     if not index or index > len(elements):
         return frozenset()
     element = elements[index - 1]

@@ -8,6 +8,8 @@ from revcycle_edi.x12.validation.context import Collector
 _PO_BOX = re.compile(
     r"\b(?:P\.? ?O\.?[ -]?BOX|POB|POST(?:AL)? OFFICE BOX|LOCK ?BOX|P\.? ?O\.? DRAWER)(?![A-Z])", re.IGNORECASE
 )
+_ZIP9 = re.compile(r"\d{9}")
+_TAXONOMY = re.compile(r"[0-9A-Z]{9}X")
 
 
 class AddressRules:
@@ -34,7 +36,7 @@ class AddressRules:
         """N4: states, and nine digits where the guides want them."""
         if e[2] not in STATES and e[2] and e[4] in ("", "US", "CA"):
             self._reject("837.state", "not a state", "A7:501", "a postal abbreviation", element="02")
-        if loop in ("2010AA", "2310C") and not e[4] and not re.fullmatch(r"\d{9}", e[3]):
+        if loop in ("2010AA", "2310C") and not e[4] and _ZIP9.fullmatch(e[3]) is None:
             entity = "85" if loop == "2010AA" else "77"
             self._reject(
                 "837.zip9",
@@ -46,7 +48,7 @@ class AddressRules:
 
     def taxonomy(self, loop: str, e: list[str]) -> None:
         """PRV: the form of a taxonomy code."""
-        if e[2] == "PXC" and not re.fullmatch(r"[0-9A-Z]{9}X", e[3]):
+        if e[2] == "PXC" and _TAXONOMY.fullmatch(e[3]) is None:
             self._reject(
                 "837.taxonomy", "not a taxonomy code", "A7:145", "ten characters, the last one X", element="03"
             )

@@ -1,7 +1,6 @@
 """The 837 rules that can be judged only when the whole claim has been seen: money, situations, code sets by date."""
 
 from datetime import date
-from operator import itemgetter
 
 from revcycle_edi.x12.validation.claim_state import ClaimState
 from revcycle_edi.x12.validation.context import Collector, Place
@@ -10,7 +9,7 @@ _INPATIENT = frozenset(("11", "18", "21"))
 """Facility types whose claims are inpatient: hospital, swing beds, skilled nursing."""
 _ICD10_FROM = date(2015, 10, 1)
 _ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
-_ICD9_LISTS = frozenset(("BK", "BF", "BJ", "PR", "BN"))
+ICD9_LISTS = frozenset(("BK", "BF", "BJ", "PR", "BN"))
 
 
 class ClaimChecks:
@@ -97,24 +96,24 @@ class ClaimChecks:
                 expected="DTP*435",
                 at=at,
             )
-        first = min(claim.service_dates, default=None, key=itemgetter(0))
+        first = claim.first_served
         if first is not None and claim.born is not None and first[0] < claim.born:
             self._reject(
                 "837.birth.service",
                 "the patient was born after the service",
                 "A8:158:QC",
                 "a date of service from the date of birth on",
-                at=first[1],
+                at=at.at(first[1]),
             )
         if claim.statement is not None:
-            for served, place in claim.service_dates:
+            for served, mark in claim.service_dates:
                 if not claim.statement[0] <= served <= claim.statement[1]:
                     self._reject(
                         "837I.statement",
                         "a line lies outside the statement period",
                         "A7:188",
                         "dates within DTP*434",
-                        at=place,
+                        at=at.at(mark),
                     )
 
     def _institutional(self, claim: ClaimState) -> None:
@@ -135,19 +134,20 @@ class ClaimChecks:
             return
         if not claim.admission:
             self._reject("837I.admission.date", "an inpatient claim has no admission date", "A6:189", "DTP*435", at=at)
-        if all(qualifier not in ("ABJ", "BJ") for qualifier, _, _ in claim.hi):
+        if all(qualifier not in ("ABJ", "BJ") for codes, _ in claim.hi for qualifier, _ in codes):
             self._reject("837I.admitting", "an inpatient claim has no admitting diagnosis", "A6:232", "HI*ABJ", at=at)
 
     def _claim_codes(self, claim: ClaimState) -> None:
-        if self._out.context.code_check is None and all(hi[0] not in _ICD9_LISTS for hi in claim.hi):
+        if self._out.context.code_check is None and not claim.icd9:
             return
-        served = min((d for d, _ in claim.service_dates), default=None)
+        served = claim.first_served[0] if claim.first_served is not None else None
         if served is None and claim.statement is not None:
             served = claim.statement[1]
         if served is None:
             return
-        for qualifier, code, place in claim.hi:
-            if qualifier in _ICD9_LISTS and served >= _ICD10_FROM:
+        for qualifier, code, mark in [(*pair, mark) for codes, mark in claim.hi for pair in codes]:
+            place = claim.place.at(mark)
+            if qualifier in ICD9_LISTS and served >= _ICD10_FROM:
                 self._reject(
                     "837.icd9",
                     "an ICD-9 diagnosis for a service after 2015-09-30",
@@ -163,14 +163,14 @@ class ClaimChecks:
                     "a valid code",
                     at=place,
                 )
-        for code, place in claim.procedures:
+        for code, mark in claim.procedures:
             if not self._known("HCPCS", code, served):
                 self._reject(
                     "837.procedure.code",
                     "the procedure is not valid on the date of service",
                     "A7:507",
                     "a valid code",
-                    at=place,
+                    at=claim.place.at(mark),
                 )
 
     def _known(self, system: str, code: str, served: date) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,30 +24,45 @@ class ValidationContext(msgspec.Struct, frozen=True, kw_only=True):
     maximum_findings: int = 10_000
 
 
-class Place(msgspec.Struct, gc=False):
-    """Where the validator stands; one object, moved on per segment. start is the number of the ST, 0 outside."""
+Mark: TypeAlias = tuple[Batch | None, int, str]
+"""What tells one place of a claim from another: batch, index and loop."""
 
-    batch: Batch | None = None
-    index: int = 0
-    interchange: str = ""
-    group: str = ""
-    transaction: str = ""
-    start: int = 0
-    loop: str = ""
-    claim_id: str = ""
+
+class Place:
+    """Where the validator stands; one object, moved on per segment. start is the number of the ST, 0 outside.
+
+    text is the segment itself, written with standard delimiters; copies do not have it.
+    """
+
+    __slots__ = ("batch", "claim_id", "group", "index", "interchange", "loop", "start", "text", "transaction")
+
+    def __init__(self) -> None:
+        self.batch: Batch | None = None
+        self.index = self.start = 0
+        self.interchange = self.group = self.transaction = self.loop = self.claim_id = self.text = ""
 
     def copy(self) -> "Place":
         """The place as it is now."""
-        return Place(
-            self.batch,
-            self.index,
-            self.interchange,
-            self.group,
-            self.transaction,
-            self.start,
-            self.loop,
-            self.claim_id,
-        )
+        place = Place.__new__(Place)
+        place.batch = self.batch
+        place.index = self.index
+        place.start = self.start
+        place.interchange = self.interchange
+        place.group = self.group
+        place.transaction = self.transaction
+        place.loop = self.loop
+        place.claim_id = self.claim_id
+        return place
+
+    def mark(self) -> Mark:
+        """What at() needs of this place, cheaper than a copy."""
+        return self.batch, self.index, self.loop
+
+    def at(self, mark: Mark) -> "Place":
+        """The place of a mark that was made in the claim of this one."""
+        place = self.copy()
+        place.batch, place.index, place.loop = mark
+        return place
 
     @property
     def segment_number(self) -> int:

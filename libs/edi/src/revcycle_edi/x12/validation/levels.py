@@ -34,7 +34,7 @@ class Levels:
         self._childless: dict[str, Place] = {}
         self._leaves: set[str] = set()
 
-    def check(self, e: list[str]) -> None:
+    def check(self, loop: str, e: list[str]) -> None:
         """HL01 counts from 1; HL02 names an earlier level that may have this one below it."""
         self._hl += 1
         out = self._out
@@ -66,7 +66,8 @@ class Levels:
 
     def _child(self, e: list[str]) -> None:
         """HL04 says whether levels follow below: 1 asks for one, 0 allows none."""
-        self._childless.pop(e[2], None)
+        if self._childless:
+            self._childless.pop(e[2], None)
         if e[2] in self._leaves:
             self._out.add(
                 "999.hl.child",

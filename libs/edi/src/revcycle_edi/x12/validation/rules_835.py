@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CARCS
-from revcycle_edi.x12.validation.claim_state import cents, has_repeated_reason
 from revcycle_edi.x12.validation.context import Collector, Place
+from revcycle_edi.x12.validation.judged import cents, has_repeated_reason
 
 _REMARK = re.compile(r"(?:M|MA|N)\d{1,3}")
 

@@ -18,22 +18,20 @@ from revcycle_edi.x12.codes import (
 )
 from revcycle_edi.x12.validation.address_rules import AddressRules
 from revcycle_edi.x12.validation.claim_checks import ClaimChecks
-from revcycle_edi.x12.validation.claim_state import (
-    ClaimState,
-    OtherPayerState,
+from revcycle_edi.x12.validation.claim_state import ClaimState, OtherPayerState
+from revcycle_edi.x12.validation.code_lists import CodeListRules
+from revcycle_edi.x12.validation.context import Collector, Place
+from revcycle_edi.x12.validation.judged import (
+    CODE_LISTS,
+    PERIODS,
+    SERVICES,
     cents,
     day,
     has_repeated_reason,
-    is_icd10,
+    is_positive,
     judge_pointers,
     judge_procedure,
-    period,
 )
-from revcycle_edi.x12.validation.context import Collector, Place
-
-_ONCE = {"BG": "A7:460", "BH": "A7:461", "BI": "A7:462", "BE": "A7:463"}
-"""Lists in which a code stands once, with the status that answers a repeated one."""
-_ICD10_LISTS = frozenset(("ABK", "ABF", "ABJ", "APR", "ABN"))
 
 
 class Rules837:
@@ -43,6 +41,7 @@ class Rules837:
         self._kind = kind
         self._out = out
         self._seen = duplicates
+        self._code_lists = CodeListRules(kind, out)
         self._ends = ClaimChecks(kind, out)
         self._claim: ClaimState | None = None
         self._billing_npi = ""
@@ -209,7 +208,7 @@ class Rules837:
             )
         if self._kind != "I" and claim.facility not in FACILITY_TYPES:
             self._reject("837.pos", "not a place of service", "A7:249", "a CMS place of service code", element="05-1")
-        causes = e[11].split(":")
+        causes = e[11].split(":") if e[11] else []
         if "AA" in causes[:3] and len(causes) < 4:
             self._reject(
                 "837.accident.state", "an auto accident names no state", "A6:732", "CLM11-4 state", element="11-4"
@@ -238,32 +237,46 @@ class Rules837:
         claim = self._claim
         if claim is None:
             return
-        start, end = period(e[2], e[3])
-        if start is not None and end is not None and start > end:
-            self._reject(
-                "837.period", "the period ends before it starts", "A7:187", "from date up to through date", element="03"
-            )
-        if e[1] == "439":
-            claim.accident = True
-        elif e[1] == "435":
-            claim.admission = True
-        elif e[1] == "434" and start and end:
-            claim.statement = (start, end)
-        elif e[1] == "472" and start and end:
-            claim.service_dates.append((end, self._out.place.copy()))
-        elif e[1] == "573":
-            self._decision_date(loop, claim)
-        elif e[1] == "096":
-            claim.discharge = True
-        self._future(e, end)
-
-    def _future(self, e: list[str], end: date | None) -> None:
+        place = self._out.place
+        start, end = PERIODS[place.text]
+        if start is not None and end is not None:
+            if start > end:
+                self._reject(
+                    "837.period",
+                    "the period ends before it starts",
+                    "A7:187",
+                    "from date up to through date",
+                    element="03",
+                )
+            if e[1] == "472":
+                served = end, place.mark()
+                claim.service_dates.append(served)
+                if claim.first_served is None or end < claim.first_served[0]:
+                    claim.first_served = served
+            elif e[1] == "434":
+                claim.statement = (start, end)
+        if e[1] != "472":
+            self._claim_date(loop, e[1], claim)
         today = self._out.context.today
-        if e[1] in ("472", "434", "573") and end is not None and today is not None and end > today:
+        if end is not None and today is not None and end > today:
+            self._future(e[1])
+
+    def _claim_date(self, loop: str, name: str, claim: ClaimState) -> None:
+        if name == "439":
+            claim.accident = True
+        elif name == "435":
+            claim.admission = True
+        elif name == "573":
+            self._decision_date(loop, claim)
+        elif name == "096":
+            claim.discharge = True
+
+    def _future(self, name: str) -> None:
+        if name in ("472", "434", "573"):
             self._reject(
                 "837.date.future",
                 "the date of the decision lies in the future"
-                if e[1] == "573"
+                if name == "573"
                 else "the date of service lies in the future",
                 "A7:510",
                 "a date up to today",
@@ -280,42 +293,13 @@ class Rules837:
         claim = self._claim
         if claim is None:
             return
-        place = self._out.place.copy()
-        for index in range(1, 13):
-            if not e[index]:
-                continue
-            qualifier, _, rest = e[index].partition(":")
-            code = rest.partition(":")[0]
-            if (qualifier, code) in claim.listed and qualifier in _ONCE:
-                self._reject(
-                    "837I.hi.duplicate",
-                    "a code of this kind is sent twice",
-                    _ONCE[qualifier],
-                    "each code once",
-                    element=f"{index:02d}-2",
-                )
-            claim.listed.add((qualifier, code))
-            claim.hi.append((qualifier, code, place))
-            if qualifier in ("ABK", "ABF", "BK", "BF"):
-                if code in claim.diagnoses:
-                    self._reject(
-                        "837.dx.duplicate",
-                        "the diagnosis is sent twice",
-                        "A7:255",
-                        "each diagnosis once",
-                        element=f"{index:02d}",
-                    )
-                claim.diagnoses.append(code)
-            if qualifier in _ICD10_LISTS and not is_icd10(code):
-                self._reject(
-                    "837.dx.format",
-                    "not the form of an ICD-10-CM code",
-                    "A7:255",
-                    "letter, digit, up to five more, no point",
-                    element=f"{index:02d}-2",
-                )
-        if len(claim.diagnoses) > 12 and self._kind == "P":
-            self._reject("837.dx.many", "more than twelve diagnoses", "A7:255", "at most twelve")
+        place = self._out.place
+        codes, faultless = CODE_LISTS[place.text]
+        claim.hi.append((codes, place.mark()))
+        if faultless and not claim.diagnoses:
+            claim.diagnoses = [code for _, code in codes]
+        else:
+            self._code_lists.check(claim, e)
 
     def _cl1(self, loop: str, e: list[str]) -> None:
         checks = (
@@ -334,7 +318,6 @@ class Rules837:
     def _lx(self, loop: str, e: list[str]) -> None:
         self._end_svd()
         if self._claim is not None:
-            self._claim.lines += 1
             self._claim.line_charge = 0
 
     def _charge(self, text: str, element: str) -> None:
@@ -354,17 +337,28 @@ class Rules837:
                 "837.procedure.format", "not the form of a procedure code", "A7:507", "five characters", element=element
             )
         elif code and self._out.context.code_check is not None:
-            claim.procedures.append((code, self._out.place.copy()))
+            claim.procedures.append((code, self._out.place.mark()))
         if repeated:
             self._reject(
                 "837.modifier.duplicate", "a modifier is repeated", "A7:453", "each modifier once", element=element
             )
 
     def _units(self, text: str, element: str) -> None:
-        if text != "1" and (not text.strip("0.") or text.startswith("-")):
+        if not is_positive(text):
             self._reject("837.units", "the units are not positive", "A7:476", "more than 0", element=element)
 
     def _sv1(self, loop: str, e: list[str]) -> None:
+        claim = self._claim
+        charge, code, highest_pointer, faultless = SERVICES[self._out.place.text]
+        if claim is None or not faultless or highest_pointer > len(claim.diagnoses):
+            self._sv1_with_fault(e)
+            return
+        claim.line_charge = charge
+        claim.line_charges += charge
+        if code and self._out.context.code_check is not None:
+            claim.procedures.append((code, self._out.place.mark()))
+
+    def _sv1_with_fault(self, e: list[str]) -> None:
         self._charge(e[2], "02")
         self._procedure(e[1], "01-2")
         self._units(e[4], "04")

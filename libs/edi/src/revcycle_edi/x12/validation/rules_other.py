@@ -6,8 +6,8 @@ from collections.abc import Callable
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CLAIM_STATUS_CATEGORIES
 from revcycle_edi.x12.guides.model import Guide
-from revcycle_edi.x12.validation.claim_state import cents, day
 from revcycle_edi.x12.validation.context import Collector
+from revcycle_edi.x12.validation.judged import cents, day
 from revcycle_edi.x12.values import format_cents
 
 _PERCENT = re.compile(r"|0?\.\d+|0|1(?:\.0+)?")

@@ -1,7 +1,7 @@
 """Validation of a whole input in one streaming pass: envelope, guide, balancing and situations."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from revcycle_edi.x12.batches import Batch, read_batches
@@ -16,7 +16,7 @@ from revcycle_edi.x12.validation.levels import Levels
 from revcycle_edi.x12.validation.rules_835 import Rules835
 from revcycle_edi.x12.validation.rules_837 import Rules837
 from revcycle_edi.x12.validation.rules_other import RulesOther
-from revcycle_edi.x12.validation.walker import GuideMemory, Walker
+from revcycle_edi.x12.validation.walker import ENVELOPES, GuideMemory, Handler, Walker
 
 _FUNCTIONAL = {
     "837": "HC",
@@ -43,14 +43,11 @@ class _Rules(Protocol):
     """What every rule set offers."""
 
     @property
-    def handlers(self) -> "Mapping[str, _Handler]":
-        """What takes a segment, by its id: the loop it belongs to and its elements, padded."""
+    def handlers(self) -> Mapping[str, Handler]:
+        """What takes a segment, by its id."""
 
     def finish(self) -> None:
         """Close what is open."""
-
-
-_Handler = Callable[[str, list[str]], None]
 
 
 class _Transaction:
@@ -59,60 +56,45 @@ class _Transaction:
     def __init__(self, e: list[str], guide: Guide | None, out: Collector, duplicates: set[str]) -> None:
         self.control = e[2]
         self._out = out
-        self._walker: Walker | None = None
         self._levels = Levels(e[1], out)
         self._lx = 0
-        self._has_lines = e[1] in ("837", "275")
         self._rules: _Rules | None = None
+        self._walker: Walker | None = None
+        numbered: dict[str, Handler] = {"HL": self._levels.check, "CLM": self._first_line}
+        if e[1] in ("837", "275"):
+            numbered["LX"] = self._line_number
+        self._handlers: Mapping[str, Handler] = numbered
         if guide is not None:
-            memory = _MEMORIES.setdefault(id(guide), GuideMemory(guide))
-            self._walker = Walker(memory, out)
-            self._rules = _rules(guide, out, duplicates)
-
-        self._handlers: Mapping[str, _Handler] = self._rules.handlers if self._rules is not None else {}
+            self._rules = rules = _rules(guide, out, duplicates)
+            self._handlers = {**numbered, **rules.handlers}
+            for name in numbered.keys() & rules.handlers.keys():
+                self._handlers[name] = _both(numbered[name], rules.handlers[name])
+            self._walker = Walker(_MEMORIES.setdefault(id(guide), GuideMemory(guide)), out, self._handlers)
 
     def feed(self, text: str, elements: list[str] | None = None) -> None:
         """Take one segment; elements are given when splitting it needs care."""
-        loop = ""
         if self._walker is not None:
-            use, e = self._walker.feed(text, elements)
-            loop = use.loop if use is not None else ""
-        else:
-            e = (text.split("*") if elements is None else elements) + PADDING
-        name = e[0]
-        if name in _NUMBERED:
-            self._number(name, e)
-        handler = self._handlers.get(name)
+            self._walker.feed(text, elements)
+            return
+        e = (text.split("*") if elements is None else elements) + PADDING
+        handler = self._handlers.get(e[0])
         if handler is not None:
-            handler(loop, e)
+            handler("", e)
 
     def feed_many(self, segments: list[str], index: int) -> int:
         """Take segments from an index on, up to the next one of the envelope; the index of that one."""
-        walker, handlers, place = self._walker, self._handlers, self._out.place
-        while index < len(segments) and segments[index][:3] not in _ENVELOPES:
-            place.index = index
-            if walker is None:
-                self.feed(segments[index])
-            else:
-                use, e = walker.feed(segments[index])
-                name = e[0]
-                if name in _NUMBERED:
-                    self._number(name, e)
-                handler = handlers.get(name)
-                if handler is not None:
-                    handler(use.loop if use is not None else "", e)
+        if self._walker is not None:
+            return self._walker.walk(segments, index)
+        while index < len(segments) and segments[index][:3] not in ENVELOPES:
+            self._out.place.index = index
+            self.feed(segments[index])
             index += 1
         return index
 
-    def _number(self, name: str, e: list[str]) -> None:
-        if name == "HL":
-            self._levels.check(e)
-        elif name == "CLM":
-            self._lx = 0
-        elif self._has_lines:
-            self._line_number(e)
+    def _first_line(self, loop: str, e: list[str]) -> None:
+        self._lx = 0
 
-    def _line_number(self, e: list[str]) -> None:
+    def _line_number(self, loop: str, e: list[str]) -> None:
         """LX01 counts from 1 in each claim."""
         self._lx += 1
         if e[1] != str(self._lx):
@@ -148,6 +130,14 @@ class _Transaction:
             )
 
 
+def _both(first: Handler, second: Handler) -> Handler:
+    def handle(loop: str, e: list[str]) -> None:
+        first(loop, e)
+        second(loop, e)
+
+    return handle
+
+
 def _rules(guide: Guide, out: Collector, duplicates: set[str]) -> _Rules:
     if guide.transaction_type == "837":
         kind = {"005010X222": "P", "005010X223": "I", "005010X224": "D"}[guide.version]
@@ -170,7 +160,7 @@ class _Envelope:
         self._sets: set[str] = set()
         self._group_count = self._set_count = 0
         self._open: _Transaction | None = None
-        self._handlers: dict[str, _Handler] = {
+        self._handlers: dict[str, Handler] = {
             "ISA": self._isa_segment,
             "GS": self._gs,
             "ST": self._st,
@@ -187,7 +177,7 @@ class _Envelope:
         while index < len(segments):
             place.index = index
             special = batch.special(index)
-            if self._open is None or segments[index][:3] in _ENVELOPES:
+            if self._open is None or segments[index][:3] in ENVELOPES:
                 self._envelope_segment(segments[index], batch.elements(index))
             elif special is not None:
                 self._open.feed(segments[index], special)
@@ -407,11 +397,6 @@ def _is_time(text: str) -> bool:
 
 
 _ID_QUALIFIERS = frozenset(("01", "14", "20", "27", "28", "29", "30", "33", "ZZ"))
-
-
-_NUMBERED = frozenset(("HL", "CLM", "LX"))
-_ENVELOPES = frozenset(("ISA", "IEA", "GS*", "ST*", "SE*", "GE*", "GS", "ST", "SE", "GE"))
-"""How the segments of the envelope begin."""
 
 
 def validate(data: Source, *, context: ValidationContext | None = None) -> list[Finding]:

@@ -4,18 +4,27 @@ Transitions between places are worked out once per guide and kept by segment id 
 clean in a place is known there by its text, so that it costs one dictionary lookup when it comes again.
 """
 
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import TypeAlias
 
 from revcycle_edi.x12.cursor import PADDING
-from revcycle_edi.x12.guides.model import UNBOUNDED, Guide, Loop, SegmentUse, discriminator
+from revcycle_edi.x12.guides.model import DISCRIMINATORS, UNBOUNDED, Guide, Loop, SegmentUse
 from revcycle_edi.x12.validation.context import Collector
 from revcycle_edi.x12.validation.elements import diagnose, relations
 
 _KNOWN_SEGMENTS = 2048
 _KNOWN_CHARS = 120
 _Item: TypeAlias = SegmentUse | Loop
-_SELDOM_EQUAL = frozenset(("CLM", "HL", "N3", "DMG", "CLP", "TRN", "REF"))
-"""Segments that hardly ever come twice with the same text: not worth remembering, as names of patients are not."""
+Handler = Callable[[str, list[str]], None]
+"""Takes a segment: the loop it belongs to, empty when it has no place, and its elements, padded."""
+ENVELOPES = frozenset(("ISA", "IEA", "GS*", "ST*", "SE*", "GE*", "GS", "ST", "SE", "GE"))
+"""How the segments of the envelope begin."""
+_SELDOM_EQUAL = frozenset(("CLM", "HL", "N3", "N4", "DMG", "CLP", "TRN", "REF", "ST", "SE"))
+"""Segments that hardly ever come twice with the same text: not worth remembering, as names of patients are not.
+
+That ST and SE are among them lets walk() look at what it knows before it looks for the end of the transaction.
+"""
 _PATIENTS = frozenset(("IL", "QC"))
 _LOOP_STARTS = frozenset(("NM1", "N1", "LX", "HL", "SBR", "LIN", "SVD", "TRN", "CLM", "CLP", "SVC"))
 _RESTARTS = frozenset(("HL", "CLM", "LX", "CLP", "SVC", "SE"))
@@ -60,7 +69,7 @@ class _Entry:
 class _Step:
     """A resolved transition: close `pops` loops, go to `spot` of the loop then open, enter `path`, match `use`."""
 
-    __slots__ = ("loop", "path", "pops", "repeats", "spot", "use", "used")
+    __slots__ = ("bit", "id", "loop", "pairs", "path", "pops", "repeats", "spot", "stays", "use", "used")
 
     def __init__(self, pops: int, spot: _Spot, path: tuple[tuple[_Entry, _Plan], ...], use: _Entry) -> None:
         self.pops = pops
@@ -69,10 +78,18 @@ class _Step:
         self.used = use
         assert isinstance(use.item, SegmentUse)
         self.use: SegmentUse = use.item
+        self.bit = use.bit
+        self.id = use.item.id
         self.loop = use.item.loop
+        self.stays = not pops and not path
+        self.pairs = [itemgetter(*relation.elements) for relation in use.item.relations]
         self.repeats = self.use.id not in _SELDOM_EQUAL and not (
             self.use.id == "NM1" and self.use.qualifiers & _PATIENTS
         )
+
+    def complete(self, padded: list[str]) -> bool:
+        """Whether all elements are there that a syntax note names, so that none can be broken."""
+        return all("" not in pick(padded) for pick in self.pairs)
 
 
 class _Frame:
@@ -119,51 +136,96 @@ def _find_in(loop: Loop, slot: int, segment_id: str, qualifier: str) -> tuple[in
 
 
 class Walker:
-    """The state of one transaction."""
+    """The state of one transaction. handlers, by segment id, are shown every segment behind its findings here."""
 
-    def __init__(self, memory: GuideMemory, out: Collector) -> None:
+    def __init__(self, memory: GuideMemory, out: Collector, handlers: Mapping[str, Handler]) -> None:
         self._memory = memory
         self._out = out
+        self._handlers = handlers
         self._frames = [_Frame(memory.plan(memory.guide.root))]
         self._lost = False
 
-    def feed(self, text: str, elements: list[str] | None = None) -> tuple[SegmentUse | None, list[str]]:
-        """Take one segment, written with standard delimiters; elements are needed only when splitting it needs care.
+    def walk(self, segments: list[str], index: int) -> int:
+        """Take segments, written with standard delimiters, from an index on up to the next one of the envelope.
+
+        Returns the index of that one.
+        """
+        place, frames, handlers = self._out.place, self._frames, self._handlers
+        for number in range(index, len(segments)):
+            text = segments[number]
+            frame = frames[-1]
+            known = frame.spot.clean.get(text)
+            if known is None:
+                if text[:3] in ENVELOPES:
+                    return number
+                place.index, place.text = number, text
+                use, e = self._meet(text, text.split("*"))
+                name, loop = e[0], "" if use is None else use.loop
+            else:
+                place.index, place.text = number, text
+                step, e = known
+                self._lost = False
+                if step.stays and not frame.seen & step.bit:
+                    frame.spot = step.spot
+                    frame.seen |= step.bit
+                else:
+                    self._move(step)
+                name = step.id
+                place.loop = loop = step.loop
+            handler = handlers.get(name)
+            if handler is not None:
+                handler(loop, e)
+        return len(segments)
+
+    def feed(self, text: str, elements: list[str] | None = None) -> SegmentUse | None:
+        """Take one segment; elements are needed only when splitting it needs care.
+
+        Returns the use the guide makes of it, None when it has no place.
+        """
+        self._out.place.text = text
+        use, e = self._meet(text, text.split("*") if elements is None else elements)
+        handler = self._handlers.get(e[0])
+        if handler is not None:
+            handler("" if use is None else use.loop, e)
+        return use
+
+    def _meet(self, text: str, segment: list[str]) -> tuple[SegmentUse | None, list[str]]:
+        """Find the transition of a text that is not known in this place, judge it, remember it when it is clean.
 
         Returns the use the guide makes of it, None when it has no place, and its elements, padded.
         """
-        known = self._frames[-1].spot.clean.get(text)
-        if known is None:
-            return self._meet(text, text.split("*") if elements is None else elements)
-        step, padded = known
-        self._lost = False
-        self._move(step)
-        self._out.place.loop = step.loop
-        return step.use, padded
-
-    def _meet(self, text: str, segment: list[str]) -> tuple[SegmentUse | None, list[str]]:
-        """A text that is not known in this place: find its transition, judge it, remember it when it is clean."""
-        segment_id = segment[0]
-        index = discriminator(segment_id)
-        qualifier = segment[index].partition(":")[0] if index and index < len(segment) else ""
-        spot = self._frames[-1].spot
-        padded = segment + PADDING
-        key = f"{segment_id}*{qualifier}"
+        segment_id = key = segment[0]
+        index = DISCRIMINATORS.get(segment_id)
+        qualifier = ""
+        if index is not None and index < len(segment):
+            qualifier = segment[index]
+            if ":" in qualifier:
+                qualifier = qualifier.partition(":")[0]
+            key = f"{segment_id}*{qualifier}"
+        frame = self._frames[-1]
+        spot = frame.spot
         step = spot.steps.get(key)
         if step is None:
             step = self._resolve(segment_id, qualifier)
             if step is None:
                 self._unknown(segment_id, qualifier)
-                return None, padded
+                return None, segment + PADDING
             spot.steps[key] = step
         self._lost = False
-        self._move(step)
-        use = step.use
-        out = self._out
-        out.place.loop = use.loop
+        if step.stays and not frame.seen & step.bit:
+            frame.spot = step.spot
+            frame.seen |= step.bit
+        else:
+            self._move(step)
+        use, out, padded = step.use, self._out, segment + PADDING
+        out.place.loop = step.loop
         if use.pattern.fullmatch(text) is None:
             diagnose(use, segment, out)
-        elif (not use.relations or relations(use, segment, out)) and step.repeats and len(text) <= _KNOWN_CHARS:
+        elif (
+            (not step.pairs or step.complete(padded) or relations(use, segment, out))
+            and step.repeats
+            and len(text) <= _KNOWN_CHARS
+        ):
             if len(spot.clean) >= _KNOWN_SEGMENTS:
                 spot.clean.clear()
             spot.clean[text] = step, padded
