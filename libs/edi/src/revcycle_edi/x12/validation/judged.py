@@ -5,7 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
 
-from revcycle_edi.x12.codes import FACILITY_TYPES
+from revcycle_edi.x12.codes import CARCS, FACILITY_TYPES
 from revcycle_edi.x12.cursor import PADDING
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.memo import Memo
@@ -104,6 +104,21 @@ def _read_service(text: str) -> Service:
     return Service(cents(e[2]), code, highest, faultless)
 
 
+class Adjustments(NamedTuple):
+    """A CAS: the sum of its amounts. faultless says that no rule finds anything wrong with its reasons and amounts."""
+
+    total_cents: int
+    faultless: bool
+
+
+def _read_adjustments(text: str) -> Adjustments:
+    """CAS."""
+    e = text.split("*") + PADDING
+    pairs = [(e[index], e[index + 1]) for index in range(2, 20, 3) if e[index]]
+    known = all(reason in CARCS and (not amount or cents(amount)) for reason, amount in pairs)
+    return Adjustments(sum(cents(amount) for _, amount in pairs), known and not has_repeated_reason(e))
+
+
 class CodeList(NamedTuple):
     """An HI: its codes with their qualifiers. faultless says that they are different well-formed ICD-10 diagnoses."""
 
@@ -134,6 +149,8 @@ def _read_facility(text: str) -> tuple[str, str]:
 
 SERVICES = Memo(_read_service)
 """By the text of an SV1."""
+ADJUSTMENTS = Memo(_read_adjustments)
+"""By the text of a CAS."""
 CODE_LISTS = Memo(_read_codes)
 """By the text of an HI."""
 PERIODS = Memo(_read_period)

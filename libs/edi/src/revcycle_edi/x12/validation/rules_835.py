@@ -6,7 +6,7 @@ from collections.abc import Callable
 from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CARCS
 from revcycle_edi.x12.validation.context import Collector, Place
-from revcycle_edi.x12.validation.judged import cents, has_repeated_reason
+from revcycle_edi.x12.validation.judged import ADJUSTMENTS, cents, has_repeated_reason
 
 _REMARK = re.compile(r"(?:M|MA|N)\d{1,3}")
 
@@ -122,6 +122,16 @@ class Rules835:
         self._line_adjusted = 0
 
     def _cas(self, loop: str, e: list[str]) -> None:
+        total, faultless = ADJUSTMENTS[self._out.place.text]
+        if not faultless:
+            self._adjustment_faults(e)
+        self._adjusted += total
+        if self._svc:
+            self._line_adjusted += total
+        if e[1] == "PR":
+            self._patient += total
+
+    def _adjustment_faults(self, e: list[str]) -> None:
         if e[5] and has_repeated_reason(e):
             self._held("835.cas.repeated", "a reason stands twice in one group", "each reason once per group")
         for index in range(2, 20, 3):
@@ -141,11 +151,6 @@ class Rules835:
                     expected="no adjustment without an amount",
                     element=f"{index + 1:02d}",
                 )
-            self._adjusted += amount
-            if self._svc:
-                self._line_adjusted += amount
-            if e[1] == "PR":
-                self._patient += amount
 
     def _plb(self, loop: str, e: list[str]) -> None:
         self._end_claim()

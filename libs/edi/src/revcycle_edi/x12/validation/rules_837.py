@@ -22,6 +22,7 @@ from revcycle_edi.x12.validation.claim_state import ClaimState, OtherPayerState
 from revcycle_edi.x12.validation.code_lists import CodeListRules
 from revcycle_edi.x12.validation.context import Collector, Place
 from revcycle_edi.x12.validation.judged import (
+    ADJUSTMENTS,
     CODE_LISTS,
     PERIODS,
     SERVICES,
@@ -413,7 +414,18 @@ class Rules837:
             self._claim.others[-1].paid = cents(e[2])
 
     def _cas(self, loop: str, e: list[str]) -> None:
-        total = 0
+        total, faultless = ADJUSTMENTS[self._out.place.text]
+        if not faultless:
+            self._adjustment_faults(e)
+        if self._claim is None or not self._claim.others:
+            return
+        if loop == "2320":
+            self._claim.others[-1].adjusted += total
+        elif self._svd is not None:
+            payer, rest, place = self._svd
+            self._svd = (payer, rest - total, place)
+
+    def _adjustment_faults(self, e: list[str]) -> None:
         if e[5] and has_repeated_reason(e):
             self._reject(
                 "837.cas.repeated", "a reason stands twice in one group", "A7:521", "each reason once per group"
@@ -422,7 +434,6 @@ class Rules837:
             if not e[index]:
                 continue
             amount = cents(e[index + 1])
-            total += amount
             if e[index] not in CARCS:
                 self._reject(
                     "837.carc",
@@ -440,13 +451,6 @@ class Rules837:
                     expected="no adjustment without an amount",
                     element=f"{index + 1:02d}",
                 )
-        if self._claim is None or not self._claim.others:
-            return
-        if loop == "2320":
-            self._claim.others[-1].adjusted += total
-        elif self._svd is not None:
-            payer, rest, place = self._svd
-            self._svd = (payer, rest - total, place)
 
     def _svd_segment(self, loop: str, e: list[str]) -> None:
         self._end_svd()

@@ -20,7 +20,8 @@ Handler = Callable[[str, list[str]], None]
 """Takes a segment: the loop it belongs to, empty when it has no place, and its elements, padded."""
 ENVELOPES = frozenset(("ISA", "IEA", "GS*", "ST*", "SE*", "GE*", "GS", "ST", "SE", "GE"))
 """How the segments of the envelope begin."""
-_SELDOM_EQUAL = frozenset(("CLM", "HL", "N3", "N4", "DMG", "CLP", "TRN", "REF", "ST", "SE"))
+_ENDS = frozenset(("ST", "SE"))
+_SELDOM_EQUAL = frozenset(("CLM", "HL", "N3", "N4", "DMG", "CLP", "TRN", "REF")) | _ENDS
 """Segments that hardly ever come twice with the same text: not worth remembering, as names of patients are not.
 
 That ST and SE are among them lets walk() look at what it knows before it looks for the end of the transaction.
@@ -44,14 +45,27 @@ class _Plan:
 
 
 class _Spot:
-    """A slot of a loop with the transitions known from it, and the texts known to be clean behind them."""
+    """A slot of a loop with the transitions known from it, and the texts known to be clean behind them.
 
-    __slots__ = ("clean", "slot", "steps")
+    likely is the transition of the last text that is not worth remembering: the next one is mostly of the same kind.
+    """
+
+    __slots__ = ("clean", "likely", "slot", "steps")
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
         self.steps: dict[str, _Step] = {}
+        self.likely: _Step | None = None
         self.clean: dict[str, tuple[_Step, list[str]]] = {}
+
+    def remember(self, text: str, step: "_Step", padded: list[str]) -> None:
+        """Keep what a clean text was found to be, or only its kind when it will hardly come again."""
+        if step.recurs:
+            self.likely = step
+        elif step.repeats and len(text) <= _KNOWN_CHARS:
+            if len(self.clean) >= _KNOWN_SEGMENTS:
+                self.clean.clear()
+            self.clean[text] = step, padded
 
 
 class _Entry:
@@ -69,7 +83,21 @@ class _Entry:
 class _Step:
     """A resolved transition: close `pops` loops, go to `spot` of the loop then open, enter `path`, match `use`."""
 
-    __slots__ = ("bit", "id", "loop", "pairs", "path", "pops", "repeats", "spot", "stays", "use", "used")
+    __slots__ = (
+        "bit",
+        "fits",
+        "id",
+        "loop",
+        "pairs",
+        "path",
+        "pops",
+        "recurs",
+        "repeats",
+        "spot",
+        "stays",
+        "use",
+        "used",
+    )
 
     def __init__(self, pops: int, spot: _Spot, path: tuple[tuple[_Entry, _Plan], ...], use: _Entry) -> None:
         self.pops = pops
@@ -79,6 +107,7 @@ class _Step:
         assert isinstance(use.item, SegmentUse)
         self.use: SegmentUse = use.item
         self.bit = use.bit
+        self.fits = self.use.pattern.fullmatch
         self.id = use.item.id
         self.loop = use.item.loop
         self.stays = not pops and not path
@@ -86,6 +115,7 @@ class _Step:
         self.repeats = self.use.id not in _SELDOM_EQUAL and not (
             self.use.id == "NM1" and self.use.qualifiers & _PATIENTS
         )
+        self.recurs = not self.repeats and self.id not in _ENDS and _is_told_by_pattern(self.use)
 
     def complete(self, padded: list[str]) -> bool:
         """Whether all elements are there that a syntax note names, so that none can be broken."""
@@ -119,8 +149,26 @@ class GuideMemory:
         return found
 
 
+def _again(spot: _Spot, text: str) -> tuple[_Step, list[str]] | None:
+    """The transition and the padded elements of a clean text that is of the same kind as the last one met here."""
+    step = spot.likely
+    if step is None or step.fits(text) is None:
+        return None
+    padded = text.split("*") + PADDING
+    return (step, padded) if not step.pairs or step.complete(padded) else None
+
+
 def _matches(use: SegmentUse, segment_id: str, qualifier: str) -> bool:
     return use.id == segment_id and (not use.qualifiers or qualifier in use.qualifiers)
+
+
+def _is_told_by_pattern(use: SegmentUse) -> bool:
+    """Whether every text that fits the pattern of a use has the one qualifier that leads to this use."""
+    index = DISCRIMINATORS.get(use.id)
+    if index is None:
+        return True
+    element = use.elements[index - 1]
+    return element.kind == "code" and element.required and not element.repeats and len(element.codes) == 1
 
 
 def _find_in(loop: Loop, slot: int, segment_id: str, qualifier: str) -> tuple[int, tuple[Loop, ...], SegmentUse] | None:
@@ -154,7 +202,8 @@ class Walker:
         for number in range(index, len(segments)):
             text = segments[number]
             frame = frames[-1]
-            known = frame.spot.clean.get(text)
+            spot = frame.spot
+            known = spot.clean.get(text) or _again(spot, text)
             if known is None:
                 if text[:3] in ENVELOPES:
                     return number
@@ -219,16 +268,10 @@ class Walker:
             self._move(step)
         use, out, padded = step.use, self._out, segment + PADDING
         out.place.loop = step.loop
-        if use.pattern.fullmatch(text) is None:
+        if step.fits(text) is None:
             diagnose(use, segment, out)
-        elif (
-            (not step.pairs or step.complete(padded) or relations(use, segment, out))
-            and step.repeats
-            and len(text) <= _KNOWN_CHARS
-        ):
-            if len(spot.clean) >= _KNOWN_SEGMENTS:
-                spot.clean.clear()
-            spot.clean[text] = step, padded
+        elif not step.pairs or step.complete(padded) or relations(use, segment, out):
+            spot.remember(text, step, padded)
         return use, padded
 
     def _resolve(self, segment_id: str, qualifier: str) -> _Step | None:
