@@ -293,6 +293,14 @@ def test_unreadable_input_is_one_precise_error_and_one_finding(data: bytes, rule
     assert [f.rule for f in validate(data)][-1] == rule
 
 
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"])
+def test_a_byte_order_mark_is_named(mark: bytes) -> None:
+    """An editor puts it there; the refusal says so and not that the header has the wrong widths."""
+    (finding,) = validate(mark + clean_835())
+    assert (finding.rule, finding.byte_offset) == ("x12.isa", 0)
+    assert "byte order mark" in finding.message and "ISA" in finding.expected
+
+
 def test_a_bad_value_names_segment_and_byte() -> None:
     data = clean_835().replace(b"CLP*TEST-1*1*200*", b"CLP*TEST-1*1*2O0*")
     with pytest.raises(X12Error) as caught:

@@ -20,6 +20,8 @@ STANDARD = Delimiters()
 _BINARY_SPLITS = {"BIN": 2, "BDS": 3}
 _CHUNK_BYTES = 64 * 1024  # Small enough that text and segments of a batch stay in the processor's cache.
 _LOOPS = ("HL", "CLP")  # Batches end before one of these where they can, so that few claims span two.
+_BYTE_ORDER_MARKS = ("\xef\xbb\xbf", "\xff\xfe", "\xfe\xff")
+"""How text saved as UTF-8 with a mark, or as UTF-16, begins when its bytes are read as Latin-1."""
 _ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)
 
 Source = bytes | Iterable[bytes]
@@ -63,6 +65,15 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 
 def read_delimiters(isa: str, offset: int = 0) -> Delimiters:
     """Read the delimiters from the first 106 characters of an interchange. X12Error when it is no valid ISA."""
+    if isa.startswith(_BYTE_ORDER_MARKS):
+        raise X12Error(
+            "x12.isa",
+            "a byte order mark stands before the interchange header",
+            expected="the file saved as plain text without a byte order mark, its first characters ISA",
+            segment_number=1,
+            byte_offset=offset,
+            segment="ISA",
+        )
     element = isa[3:4]
     parts = isa[: ISA_LENGTH - 1].split(element) if element else []
     widths = tuple(len(part) for part in parts[1:])
