@@ -31,9 +31,10 @@ from revcycle_edi.x12 import (
     unbalanced,
     validate,
 )
+from revcycle_edi.x12.memo import Memo
 from revcycle_edi.x12.plain837_write import PlainWriter
 from revcycle_edi.x12.records import Note, ProfessionalClaim, Reference
-from revcycle_edi.x12.validation import run
+from revcycle_edi.x12.validation import rules_835, rules_837, run, walker
 
 TODAY = ValidationContext(today=date(2026, 6, 30))
 
@@ -59,6 +60,7 @@ SOURCES: dict[str, tuple[bytes, Callable[[bytes], list[Any]]]] = {
     "837I": (BASES["837I"](), parse_837i),
     "835": (clean_835(), parse_835),
 }
+JUDGED_VALUES = ["0", "-5", "99", "9", "1:1", "45", "16", "HC:G0463:25:25", "HC:00001", "ABK:E119", "ABF:X", "BF:2500"]
 VALUES = ["", "X" * 90, "A1", "-5", "1.5", "20261301", "D8", ":", "a b", "^", "  x", "0", "1", "12:3", "22", "6R", "QC"]
 
 
@@ -183,6 +185,37 @@ def test_what_was_learned_from_other_files_changes_no_finding(data: st.DataObjec
         validate(base(), context=TODAY)
     assert validate(damaged, context=TODAY) == fresh
     assert validate((damaged[i : i + 97] for i in range(0, len(damaged), 97)), context=TODAY) == fresh
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_short_cuts_of_validation_give_the_findings_of_the_long_way(
+    monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
+    """Nothing remembered or expected, every line, list and adjustment judged by the rules that name a fault."""
+    sources = [source for source, _ in SOURCES.values()]
+    segments = data.draw(st.sampled_from(sources)).decode().split("~")
+    judged = [at for at, segment in enumerate(segments) if segment[:3] in ("SV1", "HI*", "CAS", "DTP")]
+    for at in data.draw(st.lists(st.sampled_from(judged), max_size=3)):
+        elements = segments[at].split("*")
+        elements[data.draw(st.integers(1, len(elements) - 1))] = data.draw(st.sampled_from(JUDGED_VALUES))
+        segments[at] = "*".join(elements)
+    damaged = _damage(data, "~".join(segments).encode())
+    validate(sources[1], context=TODAY)
+    quick = validate(damaged, context=TODAY)
+    run.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(walker._Spot, "remember", lambda *_: None)
+        for rules, name in (
+            (rules_837, "SERVICES"),
+            (rules_837, "CODE_LISTS"),
+            (rules_837, "ADJUSTMENTS"),
+            (rules_835, "ADJUSTMENTS"),
+        ):
+            judge = getattr(rules, name)._read
+            patch.setattr(rules, name, Memo(lambda text, judge=judge: judge(text)._replace(faultless=False)))
+        slow_way = validate(damaged, context=TODAY)
+    assert quick == slow_way
 
 
 def test_every_finding_points_at_the_first_byte_of_its_segment() -> None:

@@ -149,7 +149,7 @@ class GuideMemory:
         return found
 
 
-def _again(spot: _Spot, text: str) -> tuple[_Step, list[str]] | None:
+def _of_likely_kind(spot: _Spot, text: str) -> tuple[_Step, list[str]] | None:
     """The transition and the padded elements of a clean text that is of the same kind as the last one met here."""
     step = spot.likely
     if step is None or step.fits(text) is None:
@@ -203,7 +203,7 @@ class Walker:
             text = segments[number]
             frame = frames[-1]
             spot = frame.spot
-            known = spot.clean.get(text) or _again(spot, text)
+            known = spot.clean.get(text) or _of_likely_kind(spot, text)
             if known is None:
                 if text[:3] in ENVELOPES:
                     return number
