@@ -66,7 +66,7 @@ async def test_every_operation_for_every_role_tenant_and_token(
         assert sum(found) >= 15, "too few operations were tried with an id that exists"
     with capsys.disabled():
         counts = ", ".join(f"{what} {count}" for what, count in sorted(trial.cells.items()))
-        print(f"\naccess matrix: {len(operations)} operations, {trial.cells.total()} cells ({counts})")  # noqa: T201
+        print(f"\naccess matrix: {len(operations)} operations, {trial.cells.total()} cells ({counts})", file=sys.stderr)  # noqa: T201
 
 
 async def refuses_wrong_tokens(trial: Trial, operation: Operation) -> None:

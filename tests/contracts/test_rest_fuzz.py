@@ -98,7 +98,7 @@ async def test_every_answer_is_in_the_contract(
         await tell_of_the_example_visit(service)
         figures = await fuzz(service, port, SEED, EXAMPLES)
     with capsys.disabled():
-        sys.stdout.write(f"\n{figures}\n")
+        sys.stderr.write(f"\n{figures}\n")
     assert not figures.failures, "\n".join(sorted(set(figures.failures))[:20])
     assert len(figures.tested) == figures.operations
     # Without an operation whose answer leads to another one, there is nothing stateful to walk.

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from revcycle_devstack.plan import (
 from revcycle_devstack.ports import HOST, choose_port, is_free
 from revcycle_devstack.processes import Command, ProcessIdentity, stop_all
 from revcycle_devstack.roles import url_for
-from revcycle_devstack.state import empty_state_folder, read_state, stop_recorded, write_state
+from revcycle_devstack.state import empty_state_folder, read_state, stop_everything, stop_recorded, write_state
 from revcycle_devstack.supervision import ProcessSpec, ProcessStatus, SupervisedProcess, backoff_seconds
 from revcycle_devstack.topics import TopicDefinition, check_partitions, load_topics
 
@@ -174,6 +175,18 @@ def test_a_fresh_start_removes_the_old_state_but_neither_the_lock_nor_the_tests_
         write_atomically(tmp_path / name, "x")
     empty_state_folder(StateLayout(tmp_path))
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["stack.lock", "test"]
+
+
+def test_servers_lent_to_one_worker_of_a_session_are_seen_when_everything_is_stopped(tmp_path: Path) -> None:
+    """In use while the worker lives, left behind when it is gone."""
+    ours = ProcessIdentity.of(os.getpid())
+    assert ours is not None
+    told: list[str] = []
+    for user in (ours, replace(ours, started=1.0)):
+        loan = {"servers": {}, "addresses": {}, "users": [asdict(user)]}
+        write_atomically(tmp_path / "test" / "gw1" / "infrastructure.json", json.dumps(loan))
+        stop_everything(StateLayout(tmp_path), 1, told.append)
+    assert len(told) == 1 and "in use" in told[0]
 
 
 # ---- secrets and files

@@ -127,8 +127,8 @@ def stop_everything(layout: StateLayout, grace_seconds: float, tell: Callable[[s
     """
     folders = (layout.root, *(file.parent for file in sorted(layout.root.glob("*/state.json"))))
     stopped = [_stop_one(StateLayout(folder), grace_seconds, tell) for folder in folders]
-    lender = Lender(StateLayout(layout.root / "test"), os.getpid())
-    if not lender.stop_if_unused():
+    lent = (layout.root / "test", *sorted(layout.root.glob("test/gw*")))
+    if not all([Lender(StateLayout(folder), os.getpid()).stop_if_unused() for folder in lent]):
         tell("the test infrastructure is in use by a running test session and was left alone")
     return any(stopped)
 

@@ -1,15 +1,15 @@
 """pytest plugin: lends tests a real PostgreSQL and a real Kafka, started once and only when a test asks.
 
 Addresses in the environment (`DATABASE_URL_BASE`, `KAFKA_BOOTSTRAP_SERVERS`) are used as they are. Otherwise servers
-are started with their state under `.revcycle/test/`, shared by all workers of a session and by sessions that run at
-the same time in one checkout; the last session that ends stops them and removes their data.
+are started with their state under `.revcycle/test/`, shared by sessions that run at the same time in one checkout; the
+last session that ends stops them and removes their data. Each worker of a session that is spread over several has
+servers of its own: topics have the same names in every test.
 """
 
 import os
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -153,20 +153,16 @@ class Infrastructure:
             self._contained.__exit__()
 
 
-def _test_state_folder() -> Path:
-    return default_state_folder() / "test"
-
-
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
+def _lender() -> Lender:
+    """Of this process; pytest-xdist names its workers gw0, gw1 and so on."""
+    folder = default_state_folder() / "test" / os.environ.get("PYTEST_XDIST_WORKER", "")
+    return Lender(StateLayout(folder), os.getpid())
 
 
 @pytest.fixture(scope="session")
-def infrastructure(request: pytest.FixtureRequest) -> Iterator[Infrastructure]:
+def infrastructure() -> Iterator[Infrastructure]:
     """PostgreSQL and Kafka for tests; each is found or started when first used."""
-    # The session that outlives all others of a run is the controller's: the servers live as long as it does.
-    session_pid = os.getppid() if _is_worker(request.config) else os.getpid()
-    lent = Infrastructure(Lender(StateLayout(_test_state_folder()), session_pid))
+    lent = Infrastructure(_lender())
     yield lent
     lent.close()
 
@@ -183,7 +179,6 @@ def kafka(infrastructure: Infrastructure) -> KafkaBroker:
     return infrastructure.kafka
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish() -> None:
     """Stop the servers when this was the last session that used them."""
-    if not _is_worker(session.config):
-        Lender(StateLayout(_test_state_folder()), os.getpid()).give_back()
+    _lender().give_back()
