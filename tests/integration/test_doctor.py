@@ -16,7 +16,7 @@ from revcycle_devstack.connections import connect_to
 from revcycle_devstack.layout import StateLayout
 from revcycle_devstack.stack import Stack
 
-from .harness import Json, Ran, revcycle
+from .harness import Caller, Json, Ran, Visits, revcycle, wait_for
 
 pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -29,8 +29,10 @@ def doctor(folder: Path) -> Ran:
     return revcycle("doctor", "--json", "--state-dir", str(folder))
 
 
-def test_a_sound_stack_is_found_sound(stack: Stack) -> None:
+def test_a_sound_stack_is_found_sound(stack: Stack, caller: Caller, visits: Visits) -> None:
     """Promise: everything it stands on is looked at, and no fault is seen where there is none."""
+    encounter_id = caller.send(visits.file())
+    wait_for("an event of claims", lambda: caller.claim(encounter_id))
     ran = doctor(Path(stack.state_dir))
     found = findings(ran)
     assert ran.status == 0, ran.out + ran.err
