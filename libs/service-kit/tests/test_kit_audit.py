@@ -55,10 +55,8 @@ async def plant(service: ServiceUnderTest, *statements: str) -> None:
         await connection.close()
 
 
-async def five_accesses(service: ServiceUnderTest) -> None:
-    accesses = [
-        Access(START, f"person {number}", ("coder",), "list_notes", "note", (), 200, "r") for number in range(5)
-    ]
+async def five_accesses(service: ServiceUnderTest, who: str = "person") -> None:
+    accesses = [Access(START, f"{who} {number}", ("coder",), "list_notes", "note", (), 200, "r") for number in range(5)]
     await write(service.database, Place("sample", TENANT, READ_CHAIN), accesses)
 
 
@@ -263,6 +261,30 @@ async def test_what_was_seen_whole_before_is_missed_even_when_everything_was_set
     await plant(service, "DELETE FROM kit.audit_record", "DELETE FROM kit.audit_head")
     broken = [state.broken for state in await check(service, anchors) if state.broken]
     assert ("dropped", 1) in [(one.damage, one.sequence) for one in broken]
+
+
+@pytest.mark.component
+async def test_a_genuine_row_of_another_history_is_found_by_the_row_behind_it(service: ServiceUnderTest) -> None:
+    """Its place and its own MAC are right, as after a restore that was gone on from; what follows it names another."""
+    await five_accesses(service)
+    async with snapshot(service) as connection:
+        old = await connection.fetchrow("SELECT sequence, mac, seal FROM kit.audit_head WHERE chain = 0")
+    await five_accesses(service)
+    back = (
+        f"UPDATE kit.audit_head SET sequence = {old['sequence']}, mac = '\\x{old['mac'].hex()}',"
+        f" seal = '\\x{old['seal'].hex()}' WHERE chain = 0"
+    )
+    keep = "CREATE TABLE kit.kept AS SELECT * FROM kit.audit_record WHERE chain = 0 AND sequence = 6"
+    await plant(service, keep, "DELETE FROM kit.audit_record WHERE chain = 0 AND sequence > 5", back)
+    await five_accesses(service, "another")
+    assert [state.broken for state in await check(service)] == [None] * CHAINS
+    await plant(
+        service,
+        "DELETE FROM kit.audit_record WHERE chain = 0 AND sequence = 6",
+        "INSERT INTO kit.audit_record SELECT * FROM kit.kept",
+    )
+    broken = [state.broken for state in await check(service) if state.broken]
+    assert [(one.damage, one.sequence) for one in broken] == [("changed", 7)]
 
 
 @pytest.mark.component
