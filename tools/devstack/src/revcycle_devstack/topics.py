@@ -131,23 +131,6 @@ async def ensure_topics(bootstrap_servers: str, topics: Sequence[TopicDefinition
     return tuple(topic.name for topic in missing)
 
 
-async def missing_topics(bootstrap_servers: str, topics: Sequence[TopicDefinition]) -> tuple[str, ...]:
-    """Names of the topics the broker does not have; changes nothing.
-
-    Raises:
-        DevstackError: the broker cannot be reached, or an existing topic has another partition count.
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5_000)
-    try:
-        await admin.start()
-        missing = check_partitions(topics, await _partition_counts(admin))
-    except (KafkaError, OSError) as error:
-        raise DevstackError(f"the broker at {bootstrap_servers} does not answer: {type(error).__name__}") from error
-    finally:
-        await admin.close()
-    return tuple(topic.name for topic in missing)
-
-
 async def answers(bootstrap_servers: str) -> bool:
     """Whether the broker serves the admin protocol now."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5_000)
