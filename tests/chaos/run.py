@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -87,13 +88,22 @@ def show(result: Result, calm: Ending) -> int:
     return 1 if differences else 0
 
 
+def _leaves(failures: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """What went wrong itself: a group only says how many."""
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            yield from _leaves(failure)
+        else:
+            yield failure
+
+
 def main() -> int:
     """Run, and say in words why when it could not end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return asyncio.run(run(arguments()))
     except* _FAILURES as failures:
-        for failure in failures.exceptions:
+        for failure in _leaves(failures):
             say(str(failure))
     except* KeyboardInterrupt:
         say("interrupted; everything was stopped")
