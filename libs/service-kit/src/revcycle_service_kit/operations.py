@@ -88,9 +88,11 @@ class Instance:
 
 async def measure(context: "ServiceContext", instance: Instance) -> MessagingFigures:
     """Measure now. Raises Transient when the database is away."""
-    now, database, consumer = context.clock.now(), context.database, instance.consumer
+    database, consumer = context.database, instance.consumer
+    # The lag first: what was applied up to there has left its timers, parked keys and events where they are counted.
+    lag = await instance.lag(context.clock.now())
+    now = context.clock.now()
     row, jobs = await _read(database, context.settings.service_name, now)
-    lag = await instance.lag(now)
     return MessagingFigures(
         service=context.settings.service_name,
         instance=context.settings.instance,

@@ -142,6 +142,25 @@ async def test_a_timer_and_the_money_it_waits_for_never_meet_crosswise(service, 
     assert await service.value("SELECT count(*) FROM claims.task WHERE kind = 'advice_without_money'") == 0
 
 
+async def test_a_set_up_that_comes_while_a_sweep_begins_is_swept_again(service, world):
+    """Promise: what was held for an older set-up is tried at once. The new set-up is committed between the locks of a
+    sweep and its firing, which takes out the one timer that both share: the sweep must see that, and set it again.
+    """
+    await service.consume([world.facility(), world.payer()])
+    timer = build(service.under_test.context).timers["sweep"]
+    async with service.database.unit_of_work(TENANT) as uow:
+        workspace = await timer.lock(uow, [])
+        assert workspace is None, "nothing is held yet"
+        await service.consume(world.visit("a"))
+        await service.prices()
+        await uow.execute("DELETE FROM messaging.timer WHERE aggregate = 'sweep/set-up'")
+        await timer.fire(uow, [], workspace)
+    assert await service.value("SELECT count(*) FROM claims.claim WHERE state = 'held'") == 1
+    assert await service.value("SELECT count(*) FROM messaging.timer WHERE aggregate = 'sweep/set-up'") == 1
+    await service.ring("sweep")
+    assert await service.value("SELECT count(*) FROM claims.claim WHERE state = 'held'") == 0
+
+
 async def a_fire_waits(database):
     async with database.connection() as connection:
         return await connection.fetchval(

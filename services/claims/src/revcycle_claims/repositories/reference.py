@@ -13,7 +13,7 @@ from revcycle_claims.domain.reference import Facility, Payer, Price
 
 async def load_reference(uow: UnitOfWork, codes: Iterable[str]) -> Reference:
     """Everything a chunk is priced against. The version is read first: what is read after it is at least as new."""
-    version = await uow.fetch_value("SELECT version FROM claims.reference_version")
+    version = await newest_version(uow)
     facilities = await uow.fetch("SELECT facts::text AS facts FROM claims.facility")
     payers = await uow.fetch("SELECT facts::text AS facts FROM claims.payer")
     rows = await uow.fetch(
@@ -33,8 +33,13 @@ async def load_reference(uow: UnitOfWork, codes: Iterable[str]) -> Reference:
         facilities={facility.npi: facility for facility in known_facilities},
         payers={payer.payer_id: payer for payer in known_payers},
         prices={code: tuple(found) for code, found in prices.items()},
-        version=version or 0,
+        version=version,
     )
+
+
+async def newest_version(uow: UnitOfWork) -> int:
+    """How often the set-up has changed."""
+    return await uow.fetch_value("SELECT version FROM claims.reference_version") or 0
 
 
 async def time_zones(uow: UnitOfWork) -> dict[str, str]:

@@ -10,6 +10,7 @@ from revcycle_service_kit.timers import DueTimer
 
 from revcycle_claims.domain.claim import Preparation
 from revcycle_claims.repositories import claims as claim_rows
+from revcycle_claims.repositories import reference
 from revcycle_claims.use_cases.advance_claims import (
     WAITING_LONG,
     Rulebook,
@@ -45,7 +46,9 @@ async def sweep_claims(
     """
     now = clock()
     if workspace is None:
-        if await claim_rows.any_waiting(uow):
+        if await _came_meanwhile(uow, now, None):
+            sweep_at_once(uow, now)
+        elif await claim_rows.any_waiting(uow):
             schedule_sweep(uow, now)
         return
     await workspace.scrub_ahead()
@@ -58,8 +61,20 @@ async def sweep_claims(
         workspace.advance_encounter(encounter_id, cause)
     _alarm(workspace, cause)
     await workspace.flush()
-    if len(workspace.encounters) == LIMIT:
+    if len(workspace.encounters) == LIMIT or await _came_meanwhile(uow, now, workspace):
         sweep_at_once(uow, now)
+
+
+async def _came_meanwhile(uow: UnitOfWork, now: datetime, workspace: Workspace | None) -> bool:
+    """Whether a newer set-up, or a claim held for an older one, was committed after the claims were locked.
+
+    The timer that was to wake it has the same row as the one that fires, and was taken out with it.
+    """
+    found = await claim_rows.encounters_to_advance(uow, now - LEFT_ALONE, LIMIT)
+    if workspace is None:
+        return bool(found)
+    is_newer = await reference.newest_version(uow) > workspace.reference.version
+    return is_newer or any(encounter_id not in workspace.encounters for encounter_id in found)
 
 
 def _alarm(workspace: Workspace, cause: Cause) -> None:
