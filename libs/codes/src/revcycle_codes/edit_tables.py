@@ -21,6 +21,7 @@ from revcycle_codes.loaders.lists import EditorRow
 from revcycle_codes.loaders.mpfs import FeeRow
 from revcycle_codes.loaders.ncci import AddOnRow, MueRow, PtpColumns
 from revcycle_codes.model import CodesError
+from revcycle_codes.store import CodeSets
 from revcycle_codes.table import days
 
 SUFFIX = ".rvt"
@@ -375,3 +376,14 @@ def require_setting(kind: TableKind, setting: Setting | None) -> None:
     if kind in (TableKind.PTP, TableKind.MUE) and setting is None:
         choices = ", ".join(one.value for one in Setting)
         raise CodesError(f"{kind}: a setting is needed ({choices}): the tables differ by setting")
+
+
+def open_releases(cache_dir: Path | None = None, releases_dir: Path | None = None) -> tuple[CodeSets, EditTables]:
+    """Map the bundled code sets (compiled into ``cache_dir`` when it lacks them) and what was imported.
+
+    Raises:
+        CodesError: a file of ``releases_dir`` is no compiled release, or two releases claim one day.
+    """
+    imported = [releases_dir] if releases_dir else []
+    tables = EditTables.open(releases_dir) if releases_dir else EditTables()
+    return CodeSets.open(cache_dir, release_dirs=imported), tables

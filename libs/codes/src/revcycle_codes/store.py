@@ -6,6 +6,7 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 from revcycle_codes.artefact import Artefact, default_cache_dir
 from revcycle_codes.instructions import Instructions
@@ -26,6 +27,9 @@ from revcycle_codes.table import CodeRow, CodeTable
 
 _CACHED_ANSWERS = 65_536
 _SUCCESSOR_LIMIT = 20
+
+
+_OF_CLAIMS: Final = (CodeSystem.ICD10CM, CodeSystem.HCPCS_II, CodeSystem.MODIFIER, CodeSystem.PLACE_OF_SERVICE)
 
 
 class CodeSets:
@@ -85,6 +89,11 @@ class CodeSets:
         """The release in force on a day, or None when none is loaded for it."""
         table = self.table_on(system, date_of_service)
         return table.release if table else None
+
+    def hashes_on(self, date_of_service: date) -> dict[str, str]:
+        """The content hash of each set a claim is coded with, in force on a day; one without a release is left out."""
+        found = {system: self.release_on(system, date_of_service) for system in _OF_CLAIMS}
+        return {system.value: release.content_hash for system, release in found.items() if release is not None}
 
     def table(self, system: CodeSystem, release: str) -> CodeTable:
         """A release by name; raises CodesError naming what is loaded."""

@@ -31,13 +31,14 @@ class LagClock:
 
     def _behind(self, place: TopicPartition, standing: Standing, now: datetime) -> float:
         ends = self._ends.setdefault(place, deque())
-        if standing.lag <= 0 or (ends and ends[-1][0] > standing.end):
-            # Nothing waits, or the topic was made anew and its old ends mean nothing.
+        if standing.lag <= 0:
+            ends.clear()
+            return 0.0
+        if ends and ends[-1][0] > standing.end:
+            # The topic was made anew, and its old ends mean nothing.
             ends.clear()
         while ends and ends[0][0] <= standing.end - standing.lag:
             ends.popleft()
-        if standing.lag <= 0:
-            return 0.0
         if not ends or ends[-1][0] < standing.end:
             if len(ends) >= REMEMBERED_ENDS:
                 ends.pop()

@@ -40,7 +40,7 @@ _FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "relay_stopped": ("relay_stopped_state", "1 while the relays stand by"),
     "leads_shards": ("relay_led_shards", "Shards of the outbox that this instance leads"),
     "chunk_in_flight": ("consumer_in_flight_records", "Fetched, not yet committed"),
-    "lag": ("consumer_lag_records", "Records the consumer group has not committed; every instance tells the same"),
+    "lag": ("consumer_lag_records", "Records the consumer group has not committed"),
     "lag_seconds": ("consumer_lag_seconds", "Since when the oldest of them waits"),
     "timers_due": ("timer_due_timers", "Timers that are due and have not fired"),
     "timers_oldest_due_seconds": ("timer_oldest_due_seconds", "Since when the oldest of them is due"),

@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 from revcycle_codes import (
     CodeSets,
-    CodeSystem,
     EncounterFacts,
     LineFacts,
     PatientFacts,
@@ -19,12 +18,10 @@ from revcycle_codes import (
     check_encounter,
     reasons,
 )
-from revcycle_codes.edit_tables import EditTables
+from revcycle_codes.edit_tables import EditTables, open_releases
 from revcycle_events import PatientDetails, Value
 
 from revcycle_claims.domain.slots import CodingSlot, Visit
-
-_SYSTEMS: Final = (CodeSystem.ICD10CM, CodeSystem.HCPCS_II, CodeSystem.MODIFIER, CodeSystem.PLACE_OF_SERVICE)
 
 
 class ScrubReason(Value):
@@ -79,23 +76,16 @@ class Scrubber:
 
     @classmethod
     def open(cls, cache_dir: Path | None = None, releases_dir: Path | None = None) -> "Scrubber":
-        """Map the bundled code sets (compiled into ``cache_dir`` when it lacks them) and what was imported.
-
-        Raises:
-            CodesError: a file of ``releases_dir`` is no compiled release, or two releases claim one day.
-        """
-        imported = [releases_dir] if releases_dir else []
-        tables = EditTables.open(releases_dir) if releases_dir else EditTables()
-        return cls(CodeSets.open(cache_dir, release_dirs=imported), tables)
+        """As :func:`open_releases`."""
+        return cls(*open_releases(cache_dir, releases_dir))
 
     def scrub(self, facts: EncounterFacts) -> Scrub:
         """Every finding on a claim, and which of them hold it."""
         findings = check_encounter(facts, self._code_sets, self._tables)
-        in_force = {system: self._code_sets.release_on(system, facts.date_of_service) for system in _SYSTEMS}
         return Scrub(
             reasons=tuple(ScrubReason.model_validate(msgspec.to_builtins(one)) for one in reasons(findings)),
             findings=tuple(ScrubFinding.model_validate(msgspec.to_builtins(one)) for one in findings),
-            releases={system.value: release.content_hash for system, release in in_force.items() if release},
+            releases=self._code_sets.hashes_on(facts.date_of_service),
         )
 
 

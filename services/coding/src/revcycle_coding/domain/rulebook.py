@@ -5,10 +5,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from revcycle_codes import CodeSets, CodeSystem, EncounterFacts, Finding, Setting, check_encounter
-from revcycle_codes.edit_tables import EditTables
+from revcycle_codes import CodeSets, EncounterFacts, Finding, Setting, check_encounter
+from revcycle_codes.edit_tables import EditTables, open_releases
 
-_SYSTEMS: Final = (CodeSystem.ICD10CM, CodeSystem.HCPCS_II, CodeSystem.MODIFIER, CodeSystem.PLACE_OF_SERVICE)
 SETTING: Final = Setting.PRACTITIONER
 """Codings are of the professional side; NCCI's tables differ by setting."""
 
@@ -22,19 +21,12 @@ class Rulebook:
 
     @classmethod
     def open(cls, cache_dir: Path | None = None, releases_dir: Path | None = None) -> "Rulebook":
-        """Map the bundled code sets (compiled into ``cache_dir`` when it lacks them) and what was imported.
-
-        Raises:
-            CodesError: a file of ``releases_dir`` is no compiled release, or two releases claim one day.
-        """
-        imported = [releases_dir] if releases_dir else []
-        tables = EditTables.open(releases_dir) if releases_dir else EditTables()
-        return cls(CodeSets.open(cache_dir, release_dirs=imported), tables)
+        """As :func:`open_releases`."""
+        return cls(*open_releases(cache_dir, releases_dir))
 
     def releases_on(self, date_of_service: date) -> dict[str, str]:
         """The content hash of each code set in force on a date; a system without a release is left out."""
-        found = {system: self.code_sets.release_on(system, date_of_service) for system in _SYSTEMS}
-        return {system.value: release.content_hash for system, release in found.items() if release is not None}
+        return self.code_sets.hashes_on(date_of_service)
 
     def tables_on(self, date_of_service: date) -> dict[str, str]:
         """``release/content hash`` of each edit table in force on a date: findings name the release."""
