@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -40,17 +41,24 @@ SPACE = UUID(int=7)
 VISIT = {"code": "G0463", "modifiers": [], "units": 1, "diagnosis_pointers": [1]}
 
 
-@pytest.fixture
-async def service(postgresql: MakesDatabases, tmp_path: Path) -> AsyncIterator[ServiceUnderTest]:
+def coding(
+    postgresql: MakesDatabases, tmp_path: Path, **settings: object
+) -> AbstractAsyncContextManager[ServiceUnderTest]:
     """Coding with the grants it has in production: it cannot open identities."""
-    async with running_service(
+    return running_service(
         service_parts,
         postgresql,
         tmp_path,
         settings_class=Settings,
         business_date=date(2026, 9, 30),
         grants=("clinical", "document"),
-    ) as running:
+        settings=settings,
+    )
+
+
+@pytest.fixture
+async def service(postgresql: MakesDatabases, tmp_path: Path) -> AsyncIterator[ServiceUnderTest]:
+    async with coding(postgresql, tmp_path) as running:
         yield running
 
 
@@ -311,15 +319,7 @@ async def test_an_imported_pair_is_the_coder_s_to_mend(
 ) -> None:
     """Promise: what would hold the claim is on the coder's list, with rule, table and what is right."""
     services = [VISIT | {"code": code} for code in ("G0442", "G0444")]
-    async with running_service(
-        service_parts,
-        postgresql,
-        tmp_path,
-        settings_class=Settings,
-        business_date=date(2026, 9, 30),
-        grants=("clinical", "document"),
-        settings={"code_releases_dir": write_tables(tmp_path / "releases")},
-    ) as service:
+    async with coding(postgresql, tmp_path, code_releases_dir=write_tables(tmp_path / "releases")) as service:
         await fed(service, documented("T-1", services=services))
         (opened,) = service.published(CodingTaskOpened)
         assert opened.event.cause == "PX-02 version 1 (2026Q3)"
