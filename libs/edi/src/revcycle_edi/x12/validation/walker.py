@@ -251,8 +251,7 @@ class Walker:
             if ":" in qualifier:
                 qualifier = qualifier.partition(":")[0]
             key = f"{segment_id}*{qualifier}"
-        frame = self._frames[-1]
-        spot = frame.spot
+        spot = self._frames[-1].spot
         step = spot.steps.get(key)
         if step is None:
             step = self._resolve(segment_id, qualifier)
@@ -261,11 +260,7 @@ class Walker:
                 return None, segment + PADDING
             spot.steps[key] = step
         self._lost = False
-        if step.stays and not frame.seen & step.bit:
-            frame.spot = step.spot
-            frame.seen |= step.bit
-        else:
-            self._move(step)
+        self._move(step)
         use, out, padded = step.use, self._out, segment + PADDING
         out.place.loop = step.loop
         if step.fits(text) is None:
