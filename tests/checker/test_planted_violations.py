@@ -65,7 +65,11 @@ JOURNALS = "claims.entry JOIN claims.journal USING (tenant_id, journal_id)"
 COPIED = "tenant_id, topic, key, event_id, headers, payload"
 LONG_STREAM = one_of("messaging.archive", "key", "topic = 'revcycle.claims.v1' AND sequence = 4")
 OF_PAYMENT = one_of("messaging.archive", "event_id", "headers LIKE '%.PaymentPosted.v1%'")
-OF_CHARGE = one_of("claims.journal", "journal_id", "kind = 'charge'")
+# Of an insured claim: a self-pay claim's charge has no cents in the insurer's receivable.
+OF_CHARGE = one_of(
+    f"(SELECT journal_id FROM {JOURNALS} WHERE kind = 'charge' AND account = 'receivable_insurance') AS insured",
+    "journal_id",
+)
 OF_POSTING = one_of("claims.journal", "journal_id", "kind = 'remittance'")
 OF_MATCH = one_of("claims.journal", "journal_id", "kind = 'deposit_match'")
 OF_CASH = one_of("claims.journal", "journal_id", "kind = 'deposit'")
@@ -423,7 +427,12 @@ CLAIM_PLANTS = (
         "a replacement without predecessor",
         "C1",
         "claims",
-        changed("claims.submission", "frequency = '7', payer_claim_control_number = 'X'", "submission_id"),
+        changed(
+            "claims.submission",
+            "frequency = '7', payer_claim_control_number = 'X'",
+            "submission_id",
+            "predecessor IS NULL",
+        ),
     ),
     rows(
         "two submissions that supersede the same",
@@ -514,7 +523,12 @@ CLAIM_PLANTS = (
         "an encounter answered as created twice",
         "R2",
         "registration",
-        copy_of("kit.idempotency", {"key": "'planted'"}, one_of("kit.idempotency", "key", "path = '/v1/intake'")),
+        copy_of(
+            "kit.idempotency",
+            {"key": "'planted'"},
+            # An answer to what was sent before says that it is there already, and created nothing.
+            one_of("kit.idempotency", "key", """path = '/v1/intake' AND position('"created"'::bytea IN body) > 0"""),
+        ),
     ),
     rows(
         "a deposit answered as created twice",
