@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -118,7 +119,9 @@ class KafkaNode:
     """A folder with the node's configuration and data, and how to run it.
 
     ``cluster_id``: of the cluster it joins; a lone node makes one of its own. ``overrides``: properties that win over
-    `server_properties`. ``scram_passwords``: by user, known to the broker from its first start on.
+    `server_properties`. ``scram_passwords``: by user, known to the broker from its first start on. ``class_archive``:
+    where the first node of this machine leaves its classes as the Java machine holds them, when it is stopped; later
+    nodes start from there in half the time.
     """
 
     java: Path
@@ -133,6 +136,7 @@ class KafkaNode:
     cluster_id: str | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     scram_passwords: Mapping[str, str] = field(default_factory=dict)
+    class_archive: Path | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -166,13 +170,13 @@ class KafkaNode:
         ]
         # It lives for a second: the compiler that starts fast is all it needs.
         self._java(
-            *("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"),
+            *(*self._classes(), "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"),
             *("-t", cluster_id, "-c", str(self._properties_file), *users),
         ).run("formatting the Kafka storage", _FORMAT_TIMEOUT_SECONDS)
 
     def serve_command(self) -> Command:
         """How to run the node in the foreground."""
-        return self._java("kafka.Kafka", str(self._properties_file))
+        return self._java(*self._classes(leave=True), "kafka.Kafka", str(self._properties_file))
 
     @property
     def _properties_file(self) -> Path:
@@ -181,6 +185,14 @@ class KafkaNode:
     @property
     def _logging_file(self) -> Path:
         return self.folder / "log4j2.yaml"
+
+    def _classes(self, *, leave: bool = False) -> tuple[str, ...]:
+        """Options to start from the archive of classes, or to ``leave`` one when there is none."""
+        if self.class_archive is None:
+            return ()
+        if _is_whole(self.class_archive):
+            return (f"-XX:SharedArchiveFile={self.class_archive}",)
+        return (f"-XX:ArchiveClassesAtExit={self.class_archive}",) if leave else ()
 
     def _java(self, *arguments: str) -> Command:
         """A Java program: options of its own if any, its main class and what it is told."""
@@ -202,6 +214,13 @@ class KafkaNode:
             log_file=self.log_file,
             stop_signal=signal.SIGTERM,
         )
+
+
+def _is_whole(class_archive: Path) -> bool:
+    """Whether Java ended what it wrote: the header, whose first bytes are a mark, is written last."""
+    with suppress(OSError), class_archive.open("rb") as file:
+        return any(file.read(4))
+    return False
 
 
 def new_cluster_id() -> str:

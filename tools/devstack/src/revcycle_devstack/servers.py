@@ -1,5 +1,6 @@
 """PostgreSQL and Kafka of one state folder: found, prepared and ready to be started."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -90,6 +91,9 @@ def prepare_brokers(
         controllers[node_id] = choose_port(port + 1, taken)
         taken.add(controllers[node_id])
     cluster_id = kafka.new_cluster_id()
+    # Java reads an archive of another version, or of other jars, not at all.
+    java_version = "-".join(re.findall(r"\d[\w.]*", found.program.version))
+    class_archive = jar_folder.with_name(f"{jar_folder.name}-java-{java_version}.jsa")
     servers = []
     for node_id, (name, port) in enumerate(zip(broker_names(len(ports)), ports, strict=True), start=1):
         node = kafka.KafkaNode(
@@ -103,6 +107,7 @@ def prepare_brokers(
             controllers=controllers,
             proxied=proxied[node_id - 1] if proxied else None,
             cluster_id=cluster_id,
+            class_archive=class_archive,
         )
         node.prepare()
         notes = (f"Apache Kafka 4.4.0 on {found.program.version} ({found.program.source})", *_not_used(found.refused))
