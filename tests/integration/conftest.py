@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,26 @@ from revcycle_devstack.containers import ContainerServers, wanted_servers
 from revcycle_devstack.plan import StackOptions
 from revcycle_devstack.stack import Stack
 
-from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, Caller, Ran, Visits, demo, set_up
+from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, Caller, Json, Ran, Visits, demo, json_lines, revcycle, set_up
 
 SEED = 11
 ENCOUNTERS = 100
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A demonstration that was left running."""
+
+    ran: Ran
+    state_dir: Path
+
+    def command(self, *arguments: str) -> Ran:
+        """Run a command against it."""
+        return revcycle(*arguments, "--state-dir", str(self.state_dir))
+
+    def truth(self) -> list[Json]:
+        """What was planted."""
+        return json_lines((self.state_dir / "truth.jsonl").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +87,12 @@ def visits() -> Visits:
 
 
 @pytest.fixture(scope="session")
-def calm_demo(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """The demonstration in which nothing goes wrong; others are compared with it."""
-    return demo(tmp_path_factory.mktemp("calm") / "state", "--seed", "1", "--encounters", str(ENCOUNTERS), "--json")
+    folder = tmp_path_factory.mktemp("kept") / "state"
+    with ExitStack() as held:
+        try:
+            yield Kept(demo(folder, "--seed", "1", "--encounters", str(ENCOUNTERS), "--keep", held=held), folder)
+        finally:
+            down = revcycle("down", "--state-dir", str(folder))
+    assert down.status == 0, down.err

@@ -110,6 +110,11 @@ def figures(line: str) -> dict[str, str]:
     return {name: value for name, value in match.groupdict().items() if value is not None}
 
 
+def json_lines(text: str) -> list[Json]:
+    """What is on each line."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
 def wait_for(what: str, probe: Callable[[], Found | None], seconds: float = 40) -> Found:
     """Look again and again until ``probe`` returns something true; fails when the time is up."""
     deadline = time.monotonic() + seconds

@@ -4,9 +4,6 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +14,8 @@ from revcycle_devstack.connections import connect_to
 from revcycle_devstack.containers import wanted_servers
 from revcycle_devstack.layout import StateLayout
 
-from .conftest import ENCOUNTERS
-from .harness import Json, Ran, demo, figures, revcycle
+from .conftest import ENCOUNTERS, Kept
+from .harness import figures, json_lines
 
 pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -26,34 +23,6 @@ LIFE = (
     *("EncounterDocumented", "EncounterCoded", "ClaimDrafted", "ClaimSubmitted", "ClaimTransmitted"),
     *("ClaimAcknowledged", "ClaimAdjudicated", "PaymentPosted", "ClaimClosed"),
 )
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A demonstration that was left running."""
-
-    ran: Ran
-    state_dir: Path
-
-    def command(self, *arguments: str) -> Ran:
-        """Run a command against it."""
-        return revcycle(*arguments, "--state-dir", str(self.state_dir))
-
-    def truth(self) -> list[Json]:
-        """What was planted."""
-        return _json_lines((self.state_dir / "truth.jsonl").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
-    """A demonstration with the same seed as the calm one."""
-    folder = tmp_path_factory.mktemp("kept") / "state"
-    with ExitStack() as held:
-        try:
-            yield Kept(demo(folder, "--seed", "1", "--encounters", str(ENCOUNTERS), "--keep", held=held), folder)
-        finally:
-            down = revcycle("down", "--state-dir", str(folder))
-    assert down.status == 0, down.err
 
 
 def test_the_last_line_is_plain_and_everything_ended_as_planted(kept: Kept) -> None:
@@ -75,11 +44,11 @@ def test_the_truth_was_complete_before_the_first_request(kept: Kept) -> None:
     written = datetime.fromtimestamp(os.stat(kept.state_dir / "truth.jsonl").st_mtime, UTC)
     layout = StateLayout(kept.state_dir)
     for service in SERVICES:
-        entries = _json_lines(layout.log_file(service).read_text(encoding="utf-8"))
+        entries = json_lines(layout.log_file(service).read_text(encoding="utf-8"))
         requests = [each for each in entries if each["event"] == "request" and each["route"].startswith("/v1/")]
         assert requests
         assert written < min(datetime.fromisoformat(each["ts"]) for each in requests), service
-    first, *_ = _json_lines((layout.payer / "raw.jsonl").read_text(encoding="utf-8"))
+    first, *_ = json_lines((layout.payer / "raw.jsonl").read_text(encoding="utf-8"))
     assert written < datetime.fromisoformat(first["at"])
 
 
@@ -109,7 +78,7 @@ def test_status_lists_every_process(kept: Kept) -> None:
     status = kept.command("status", "--json")
 
     assert status.status == 0
-    processes = {each["name"]: each for each in _json_lines(status.out)}
+    processes = {each["name"]: each for each in json_lines(status.out)}
     servers = {"postgresql", "kafka"} if wanted_servers() == "devstack" else set()
     assert processes.keys() == {*servers, "payer-simulator", *SERVICES}
     for name, process in processes.items():
@@ -120,21 +89,6 @@ def test_status_lists_every_process(kept: Kept) -> None:
         # A port that somebody else took at the last moment costs a restart: the supervisor's business, not a failure.
         assert isinstance(process["restarts"], int), name
         assert Path(f"/proc/{process['pid']}").exists() or not Path("/proc").exists()
-
-
-def test_the_same_seed_gives_the_same_ledger(kept: Kept, calm_demo: Ran) -> None:
-    assert calm_demo.status == 0, calm_demo.err
-    assert figures(calm_demo.last_line) == figures(kept.ran.last_line)
-    assert calm_demo.report()["ledger_sha256"] == kept.command("ledger", "--hash").out.strip()
-
-
-def test_another_seed_gives_another_ledger(kept: Kept, tmp_path: Path) -> None:
-    other = demo(tmp_path / "state", "--seed", "2", "--encounters", str(ENCOUNTERS), "--json")
-
-    assert other.status == 0, other.err
-    found = figures(other.last_line)
-    assert found["as_expected"] == str(ENCOUNTERS)
-    assert found["ledger"] != figures(kept.ran.last_line)["ledger"]
 
 
 def test_one_cent_moved_by_sql_is_seen(kept: Kept) -> None:
@@ -170,7 +124,3 @@ async def _move_cents(state_dir: Path, cents: int) -> None:
         assert changed == "UPDATE 1"
     finally:
         await connection.close()
-
-
-def _json_lines(text: str) -> list[Json]:
-    return [json.loads(line) for line in text.splitlines()]

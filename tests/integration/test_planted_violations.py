@@ -9,9 +9,7 @@ import base64
 import json
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,9 +26,10 @@ from revcycle_devstack.roles import CHECKER_ROLE, database_name, url_for
 from revcycle_messaging.envelope import headers_text_to_kafka
 from revcycle_messaging.keys import KeyRing
 
+from .conftest import Kept
+
 pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(300)]
 
-ENCOUNTERS = 60
 PLANTS_MIN = 25
 STRANGER = "0190a000-0000-7000-8000-0000000000ff"
 NOBODY = "ffffffff-ffff-7fff-bfff-ffffffffffff"
@@ -732,24 +731,12 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    revcycle = Path(sys.executable).with_name("revcycle")
-    with tempfile.TemporaryDirectory(prefix="revcycle-planted-", ignore_cleanup_errors=True) as folder:
-        # PostgreSQL may run as a user of its own, who must be able to come in.
-        Path(folder).chmod(0o755)
-        state_dir = Path(folder) / "stack"
-        where = ("--state-dir", str(state_dir))
-        try:
-            demo = [str(revcycle), "demo", "--encounters", str(ENCOUNTERS), "--keep", *where]
-            ran = subprocess.run(demo, capture_output=True, text=True, timeout=150, check=False)
-            assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-2000:]
-            with asyncio.Runner() as runner:
-                world = World(state_dir, Path(folder), runner)
-                runner.run(world.open())
-                yield world
-                runner.run(world.close())
-        finally:
-            subprocess.run([str(revcycle), "down", *where], capture_output=True, timeout=90, check=False)
+def world(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with asyncio.Runner() as runner:
+        world = World(kept.state_dir, tmp_path_factory.mktemp("planted"), runner)
+        runner.run(world.open())
+        yield world
+        runner.run(world.close())
 
 
 def test_every_planted_violation_is_caught_and_named(world: World, capsys: pytest.CaptureFixture[str]) -> None:
