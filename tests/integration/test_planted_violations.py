@@ -600,17 +600,20 @@ TOPIC_PLANTS = (
 
 
 def log_edit(direction: str, transaction: str, edit: Callable[[str], str], *, keep: bool) -> Callable[[Path], None]:
-    """Change the first logged interchange of a kind; ``keep`` adds the changed one behind the log instead."""
+    """Change the first logged interchange of a kind wherever it was logged; ``keep`` adds the changed one."""
 
     def apply(folder: Path) -> None:
         file = folder / "raw.jsonl"
         entries: Log = [json.loads(line) for line in file.read_text().splitlines()]
         for entry in entries:
-            text = base64.b64decode(entry["bytes_base64"]).decode("latin-1")
+            logged = entry["bytes_base64"]
+            text = base64.b64decode(logged).decode("latin-1")
             if entry["direction"] == direction and f"~ST*{transaction}*" in text:
-                changed = {**entry, "bytes_base64": base64.b64encode(edit(text).encode("latin-1")).decode()}
-                assert keep or changed != entry, "nothing was planted"
-                entries = [*entries, changed] if keep else [changed if one is entry else one for one in entries]
+                changed = base64.b64encode(edit(text).encode("latin-1")).decode()
+                assert keep or changed != logged, "nothing was planted"
+                # A payer sends some advices twice: what is wrong is wrong in every copy.
+                wrong = [{**one, "bytes_base64": changed} if one["bytes_base64"] == logged else one for one in entries]
+                entries = [*entries, {**entry, "bytes_base64": changed}] if keep else wrong
                 break
         file.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
 
