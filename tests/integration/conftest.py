@@ -1,18 +1,34 @@
 """One stack for the tests that need none of their own."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from revcycle_devstack.connections import connect_to
 from revcycle_devstack.containers import ContainerServers, wanted_servers
+from revcycle_devstack.files import SecretStore
+from revcycle_devstack.layout import StateLayout
 from revcycle_devstack.plan import StackOptions
+from revcycle_devstack.postgresql import ADMIN_ROLE
 from revcycle_devstack.stack import Stack
 
-from .harness import BUSINESS_DATE, SERVERS_FROM_OUTSIDE, Caller, Json, Ran, Visits, demo, json_lines, revcycle, set_up
+from .harness import (
+    BUSINESS_DATE,
+    SERVERS_FROM_OUTSIDE,
+    Caller,
+    Json,
+    Ran,
+    Visits,
+    demo,
+    json_lines,
+    own_servers,
+    revcycle,
+    set_up,
+)
 
 SEED = 11
 ENCOUNTERS = 100
@@ -24,6 +40,7 @@ class Kept:
 
     ran: Ran
     state_dir: Path
+    superuser_password: str
 
     def command(self, *arguments: str) -> Ran:
         """Run a command against it."""
@@ -91,8 +108,17 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """The demonstration in which nothing goes wrong; others are compared with it."""
     folder = tmp_path_factory.mktemp("kept") / "state"
     with ExitStack() as held:
+        servers = own_servers(held)
         try:
-            yield Kept(demo(folder, "--seed", "1", "--encounters", str(ENCOUNTERS), "--keep", held=held), folder)
+            ran = demo(folder, "--seed", "1", "--encounters", str(ENCOUNTERS), "--keep", servers=servers)
+            yield Kept(ran, folder, superuser_password(StateLayout(folder), servers))
         finally:
             down = revcycle("down", "--state-dir", str(folder))
     assert down.status == 0, down.err
+
+
+def superuser_password(layout: StateLayout, servers: Mapping[str, str]) -> str:
+    """Of the PostgreSQL in a container, or of devstack's."""
+    if servers:
+        return urlsplit(servers["DATABASE_URL_BASE"]).password or ""
+    return SecretStore(layout.secrets_file).password(ADMIN_ROLE)

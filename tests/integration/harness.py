@@ -88,16 +88,18 @@ def revcycle(*arguments: str, timeout_seconds: float = 100, servers: Mapping[str
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def demo(state_dir: Path, *arguments: str, timeout_seconds: float = 150, held: ExitStack | None = None) -> Ran:
+def demo(
+    state_dir: Path, *arguments: str, timeout_seconds: float = 150, servers: Mapping[str, str] | None = None
+) -> Ran:
     """Run `revcycle demo`; whatever happens, nothing is left running except with ``--keep``.
 
-    Servers in containers then live as long as ``held``.
+    ``servers``: those of `own_servers`, which outlive the demonstration.
     """
     where = ("--state-dir", str(state_dir))
     with ExitStack() as until_the_end:
-        servers = own_servers(held or until_the_end)
+        found = own_servers(until_the_end) if servers is None else servers
         try:
-            return revcycle("demo", *where, *arguments, timeout_seconds=timeout_seconds, servers=servers)
+            return revcycle("demo", *where, *arguments, timeout_seconds=timeout_seconds, servers=found)
         except subprocess.TimeoutExpired:
             revcycle("down", *where)
             raise

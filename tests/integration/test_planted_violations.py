@@ -21,7 +21,7 @@ from revcycle_checker import CheckInputs, Report, invariants, run_check
 from revcycle_checker.topics import TopicRecord, judge_record, read_topics
 from revcycle_cli.stack import check_inputs
 from revcycle_devstack.connections import connect_to
-from revcycle_devstack.files import SecretStore
+from revcycle_devstack.postgresql import ADMIN_ROLE
 from revcycle_devstack.roles import CHECKER_ROLE, database_name, url_for
 from revcycle_messaging.envelope import headers_text_to_kafka
 from revcycle_messaging.keys import KeyRing
@@ -682,11 +682,11 @@ PLANTS = (*EVENT_PLANTS, *TENANT_PLANTS, *MONEY_PLANTS, *CLAIM_PLANTS, *TOPIC_PL
 class World:
     """What a calm run left behind, a connection of the highest rank per database, and the topics as they were read."""
 
-    def __init__(self, state_dir: Path, scratch: Path, runner: asyncio.Runner) -> None:
+    def __init__(self, kept: Kept, scratch: Path, runner: asyncio.Runner) -> None:
         self.runner, self._scratch = runner, scratch
-        stack = connect_to(state_dir)
+        stack = connect_to(kept.state_dir)
         self.inputs: CheckInputs = check_inputs(stack)
-        self._secret = SecretStore(stack.connections.layout.secrets_file).password("postgres")
+        self._secret = kept.superuser_password
         self._url = stack.connections.postgresql_url
         self.keys = KeyRing(self.inputs.keyring_file)
         self.connections: dict[str, asyncpg.Connection[Any]] = {}
@@ -694,7 +694,7 @@ class World:
 
     async def open(self) -> None:
         for service in self.inputs.database_urls:
-            url = url_for(self._url, database_name(service), "postgres", self._secret)
+            url = url_for(self._url, database_name(service), ADMIN_ROLE, self._secret)
             self.connections[service] = await asyncpg.connect(url, server_settings={"lock_timeout": "5s"})
         self.records = await read_topics(self.inputs.bootstrap_servers, self.keys)
 
@@ -736,7 +736,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with asyncio.Runner() as runner:
-        world = World(kept.state_dir, tmp_path_factory.mktemp("planted"), runner)
+        world = World(kept, tmp_path_factory.mktemp("planted"), runner)
         runner.run(world.open())
         yield world
         runner.run(world.close())
