@@ -25,12 +25,15 @@ from revcycle_edi.x12 import (
     parse_835,
     parse_837i,
     parse_837p,
+    quick835,
+    quick837,
     t835,
     t837_build,
     t837_parse,
     unbalanced,
     validate,
 )
+from revcycle_edi.x12.cursor import Excerpt
 from revcycle_edi.x12.memo import Memo
 from revcycle_edi.x12.plain837_write import PlainWriter
 from revcycle_edi.x12.records import Note, ProfessionalClaim, Reference
@@ -65,11 +68,11 @@ VALUES = ["", "X" * 90, "A1", "-5", "1.5", "20261301", "D8", ":", "a b", "^", " 
 
 
 def _damage(data: st.DataObject, source: bytes) -> bytes:
-    """Segments dropped, doubled, exchanged; elements replaced, added; line breaks and other delimiters."""
+    """Segments dropped, doubled, exchanged, strayed; elements replaced, added; line breaks and other delimiters."""
     segments = source.decode().split("~")
     for _ in range(data.draw(st.integers(0, 3))):
         at = data.draw(st.integers(1, len(segments) - 2))
-        kind = data.draw(st.integers(0, 6))
+        kind = data.draw(st.integers(0, 8))
         if kind == 0:
             del segments[at]
         elif kind == 1:
@@ -77,6 +80,10 @@ def _damage(data: st.DataObject, source: bytes) -> bytes:
         elif kind == 2:
             other = data.draw(st.integers(1, len(segments) - 2))
             segments[at], segments[other] = segments[other], segments[at]
+        elif kind == 3:
+            segments.insert(data.draw(st.integers(1, len(segments) - 2)), segments[at])
+        elif kind == 4:
+            segments[at] = "\n" + segments[at]
         else:
             elements = segments[at].split("*")
             elements[data.draw(st.integers(0, len(elements) - 1))] = data.draw(st.sampled_from(VALUES))
@@ -98,9 +105,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], obj
 
     def run_slowly(work: Callable[[], object]) -> object:
         with monkeypatch.context() as patch:
-            patch.setattr(t837_parse, "plain_professional", lambda *_: iter(()))
-            patch.setattr(t837_parse, "quick_claim", lambda *_: None)
-            patch.setattr(t835, "quick_claims", lambda *_: iter(()))
+            patch.setattr(quick835.ClaimReader, "claims", lambda *_: iter(()))
+            patch.setattr(quick837.ClaimReader, "claims", lambda *_: iter(()))
             patch.setattr(PlainWriter, "subscribers", lambda _, claims: [None] * len(claims))
             patch.setattr(PlainWriter, "claims", lambda _, claims: [None] * len(claims))
             patch.setattr(PlainWriter, "patient", lambda *_: None)
@@ -125,15 +131,20 @@ def test_the_plain_shapes_are_really_read_and_written_quickly(monkeypatch: pytes
     def never(*_: object, **__: object) -> Any:
         raise AssertionError("the loop reader or writer was asked")
 
+    def templates_only(read: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda cursor, *rest: read(cursor, *rest) if isinstance(cursor, Excerpt) else never()
+
     plain = [claim(f"TEST-{n}", patient=PATIENT if n % 4 == 3 else None) for n in range(6)]
     data = build_837p(ENVELOPE, HEADER, plain)
-    monkeypatch.setattr(t837_parse, "_read_professional", never)
-    monkeypatch.setattr(t835, "_claim", never)
+    monkeypatch.setattr(t837_parse, "_read_professional", templates_only(t837_parse._read_professional))
+    monkeypatch.setattr(t837_parse, "_read_institutional", templates_only(t837_parse._read_institutional))
+    monkeypatch.setattr(t835, "_claim", templates_only(t835._claim))
     monkeypatch.setattr(t837_build, "_write_professional", never)
     monkeypatch.setattr(t837_build, "_write_subscriber", never)
     monkeypatch.setattr(t837_build, "_write_patient", never)
     assert build_837p(ENVELOPE, HEADER, plain) == data
     assert {c.claim_id for c in parse_837p(data)[0].claims} == {c.claim_id for c in plain}
+    assert len(parse_837i(BASES["837I"]())[0].claims) == 1
     assert len(parse_835(clean_835())[0].claims) == 2
 
 

@@ -177,6 +177,29 @@ class Cursor:
         )
 
 
+class Excerpt(Cursor):
+    """Some segments (terminators between them) under a cursor of their own: what stands there, without its place."""
+
+    def __init__(self, text: str) -> None:
+        self._rest = iter(text.split("~"))
+        self.advance()
+
+    def advance(self) -> str:
+        """Go to the next segment and return its id, empty behind the last."""
+        text = next(self._rest, None)
+        if text is None:
+            self.segment, self.e, self.id = [], PADDING, ""
+            return ""
+        self.segment = segment = text.split("*")
+        self.e = segment + PADDING
+        self.id = segment[0] or "?"
+        return self.id
+
+    def error(self, rule: str, message: str, *, expected: str = "") -> X12Error:
+        """An X12Error that names no place."""
+        return X12Error(rule, message, expected=expected, segment=self.id)
+
+
 def without_leads(text: str) -> str:
     """The text without the white space in front of segments."""
     return _LEADS.sub("~", text.lstrip(WHITE))
@@ -299,16 +322,13 @@ def parse_name(e: list[str]) -> Name:
         first_name=e[4],
         middle_name=e[5],
         suffix=e[7],
-        entity_type=_entity_type(e[2]),
+        entity_type=_ENTITY_TYPES.get(e[2], ""),
         id_qualifier=e[8],
         id=e[9],
     )
 
 
-def _entity_type(text: str) -> Literal["1", "2", ""]:
-    if text == "1":
-        return "1"
-    return "2" if text == "2" else ""
+_ENTITY_TYPES: dict[str, Literal["1", "2"]] = {"1": "1", "2": "2"}
 
 
 def parse_n3(e: list[str]) -> Address:

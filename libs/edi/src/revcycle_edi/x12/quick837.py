@@ -1,158 +1,200 @@
-"""837 claims read with one pattern for what stands before the lines and one for each line.
+"""837 claims, subscribers and patients of the usual shape, read by templates (see templates).
 
-Takes a whole claim and leaps behind it, or leaves the cursor where it was; the loop readers then do the work. Both give
-the same records, which a test holds against damaged files. Shapes that are plainer still are taken by plain837.
+What stands before the diagnoses is one template of a claim, the diagnoses another, the providers and other payers a
+third. Levels are read with one pattern each.
 """
 
 import re
-from collections.abc import Callable
-from datetime import date
-from functools import lru_cache
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
-import msgspec
+from msgspec.structs import replace
 
-from revcycle_edi.x12.cursor import PADDING, Cursor
+from revcycle_edi.x12.cursor import Cursor
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.plain837 import Context
+from revcycle_edi.x12.memo import Memo, UnusualShapeError
 from revcycle_edi.x12.records.claim import (
+    BillingProvider,
+    InstitutionalClaim,
     InstitutionalLine,
+    Patient,
+    Payer,
+    ProfessionalClaim,
     ProfessionalLine,
+    Subscriber,
 )
-from revcycle_edi.x12.t837_parts import HANDLERS, Parts
-from revcycle_edi.x12.values import parse_cents, parse_date, parse_integer, parse_period, parse_quantity
+from revcycle_edi.x12.records.common import Address
+from revcycle_edi.x12.t837_loops import Context, read_subscriber
+from revcycle_edi.x12.templates import Lines, changes, loop_ends, read_whole
+from revcycle_edi.x12.values import parse_cents, read_date
 
-_L = TypeVar("_L", ProfessionalLine, InstitutionalLine)
-_V = r"([^*~]*)"  # One element.
-_C = r"([^*:~]*)"  # One component.
-_SITUATIONS = r"((?:(?:DTP|REF|AMT|NTE|PWK|CL1)\*[^~]*~)*)((?:HI\*[^~]*~)*)"
-_PROVIDERS = r"((?:NM1\*[^~]*~(?:(?:PRV|N3|N4|REF)\*[^~]*~)*)*)(?=LX\*)"
-_CLAIM = re.compile(rf"(CLM\*[^~]*)~{_SITUATIONS}{_PROVIDERS}")
-_DATED = (
-    rf"(?:DTP\*472\*(R?D8)\*([^*~]+)~)?(?:REF\*6R\*{_V}~)?((?:(?:REF|AMT|NTE|DTP|PWK)\*[^~]*~)*)"
-    r"(?=LX\*|CLM\*|HL\*|SE\*)"
+_C = TypeVar("_C", bound=ProfessionalClaim | InstitutionalClaim)
+_L = TypeVar("_L", bound=ProfessionalLine | InstitutionalLine)
+_ENDS = re.compile(r"~(?=(?:HL|CLM|SE)\*)")
+_WHO = r"(?:~N3\*([^*~]*)~N4\*([^~]*))?(?:~DMG\*D8\*([^*~]+)\*([^*~]*))?"
+_SUBSCRIBER = re.compile(
+    rf"HL\*[^*~]*\*[^*~]*\*22\*[^~]*~SBR\*([^~]*)~NM1\*IL\*([^~]*){_WHO}(~NM1\*PR\*[^~]*(?:~(?:N3|N4|REF)\*[^~]*)*)"
 )
-PROFESSIONAL_LINE = re.compile(
-    rf"LX\*[^~]*~SV1\*{_C}:{_C}((?::[^*:~]*){{0,4}})\*{_V}\*{_V}\*{_V}\*{_V}\*[^*~]*\*{_V}~{_DATED}"
+_PATIENT = re.compile(rf"HL\*[^*~]*\*[^*~]*\*23\*[^~]*~PAT\*([^*~]*)~NM1\*QC\*([^~]*){_WHO}")
+_AUTHORIZED, _NUMBER = "~REF*G1*", "?"
+_PEOPLE = (
+    "service_facility",
+    "rendering_provider",
+    "referring_provider",
+    "attending_provider",
+    "operating_provider",
+    "providers",
+    "other_payers",
 )
-"""A line of the 837P with nothing behind its pointers, up to the next line or claim."""
-INSTITUTIONAL_LINE = re.compile(rf"LX\*[^~]*~SV2\*{_V}\*(?:{_C}:{_C}((?::[^*:~]*){{0,4}}))?\*{_V}\*{_V}\*{_V}~{_DATED}")
-"""A line of the 837I with nothing behind its units, up to the next line or claim."""
 
 
-def _segments(text: str) -> list[list[str]]:
-    """Complete segments as padded element lists."""
-    return [segment.split("*") + PADDING for segment in text[:-1].split("~")]
+class ClaimReader(Generic[_C, _L]):
+    """Claims of one input. read is the loop reader, blank the least it takes; inform reads the composites of HI."""
+
+    def __init__(
+        self,
+        read: Callable[[Cursor, Context], _C],
+        blank: str,
+        inform: Callable[[Sequence[str]], Mapping[str, Any]],
+        lines: Lines[_L],
+    ) -> None:
+        self._read = read
+        self._inform = inform
+        self._lines = lines
+        self._context = _nobody()
+        self._blank = blank
+        self._blank_claim = self._whole(blank)
+        self._heads = Memo(self._head)
+        self._information = Memo(self._informed)
+        self._people = Memo(self._named)
+        self._payers = Memo(_payer)
+
+    def claims(self, cursor: Cursor, context: Context) -> Iterator[_C]:
+        """Claims from the cursor on, their levels put into context, up to the first of another shape."""
+        text = cursor.text
+        start = pos = cursor.pos
+        try:
+            for end in loop_ends(cursor, _ENDS):
+                if text.startswith("CLM*", pos):
+                    yield self._claim(text[pos:end], context)
+                elif (found := _SUBSCRIBER.fullmatch(text, pos, end)) is not None:
+                    self._subscriber(found, context)
+                elif (found := _PATIENT.fullmatch(text, pos, end)) is not None:
+                    _patient(found, context)
+                else:
+                    break
+                pos = end + 1
+        except (UnusualShapeError, X12Error):
+            pass  # The loop readers meet it again and say where if it is wrong.
+        if pos > start:
+            cursor.leap(pos)
+
+    def _claim(self, text: str, context: Context) -> _C:
+        head, *lines = text.split("~LX*")
+        claim_segment, end, rest = head.partition("~")
+        e = claim_segment.split("*", 3)
+        before, informed, behind = f"{end}{rest}".partition("~HI*")
+        information, named, people = behind.partition("~NM1*")
+        front, authorized, behind = before.partition(_AUTHORIZED)
+        number, number_end, tail = behind.partition("~")
+        billing, subscriber, payer = context.billing, context.subscriber, context.payer
+        if len(e) < 4 or "*" in number or billing is None or subscriber is None or payer is None:
+            raise UnusualShapeError
+        template = self._heads[f"{e[3]}{front}{authorized}{number_end}{tail}{informed}"]
+        return replace(
+            replace(template, **self._information[information], **self._people[f"{named}{people}"]),
+            claim_id=e[1],
+            charge_cents=parse_cents(e[2]),
+            billing_provider=billing,
+            subscriber=subscriber,
+            payer=payer,
+            patient=context.patient,
+            prior_authorization_number=number,
+            lines=self._lines.take([line[line.find("~") :] for line in lines]),
+        )
+
+    def _subscriber(self, found: re.Match[str], context: Context) -> None:
+        insurance_text, name_text, street, city, born, sex, payer = found.groups()
+        insurance, name = insurance_text.split("*"), name_text.split("*")
+        if len(insurance) != 9 or len(name) != 8:
+            raise UnusualShapeError
+        context.subscriber = Subscriber(
+            member_id=name[7],
+            last_name=name[1],
+            first_name=name[2],
+            middle_name=name[3],
+            suffix=name[5],
+            entity_type="2" if name[0] == "2" else "1",
+            birth_date=read_date(born) if born else None,
+            sex=sex or "",
+            address=_address(street, city) if city else None,
+            responsibility=insurance[0],
+            group_number=insurance[2],
+            group_name=insurance[3],
+            insurance_type_code=insurance[4],
+            filing_code=insurance[8],
+        )
+        context.payer, context.patient = self._payers[payer], None
+
+    def _whole(self, text: str) -> _C:
+        return read_whole(text, lambda cursor: self._read(cursor, self._context))
+
+    def _named(self, text: str) -> dict[str, Any]:
+        return changes(self._blank + text, self._whole, self._blank_claim, _PEOPLE)
+
+    def _informed(self, text: str) -> Mapping[str, Any]:
+        """HI segments behind the first name."""
+        segments = text.split("~HI*")
+        if text.count("~") >= len(segments):
+            raise UnusualShapeError
+        return self._inform([composite for segment in segments for composite in segment.split("*")[:12] if composite])
+
+    def _head(self, text: str) -> _C:
+        """A claim up to its HI (which must not stand in a loop of its own), with a stand-in for its authorization."""
+        if text.endswith("~HI*") and ("~NM1" in text or "~SBR" in text):
+            raise UnusualShapeError
+        claim = self._whole("CLM**0*" + text.replace(_AUTHORIZED, _AUTHORIZED + _NUMBER))
+        if claim.prior_authorization_number != _NUMBER * text.count(_AUTHORIZED):
+            raise UnusualShapeError
+        return claim
 
 
-def quick_claim(
-    cursor: Cursor, context: Context, shape: re.Pattern[str], read_line: Callable[[re.Match[str]], _L]
-) -> tuple[Parts, tuple[_L, ...]] | None:
-    """A claim from CLM to the end of its last line."""
-    text = cursor.text
-    found = _CLAIM.match(text, cursor.pos)
-    if found is None:
-        return None
-    head, situations, information, providers = found.groups()
-    parts = Parts(head.split("*") + PADDING)
-    try:
-        if situations:
-            _take(parts, situations)
-        if information:
-            for segment in information[3:-1].split("~HI*"):
-                parts.hi.extend([composite for composite in segment.split("*")[:12] if composite])
-        if providers:
-            parts.providers = list(context.memory.providers[providers])
-        lines: list[_L] = []
-        pos = found.end()
-        while (line := shape.match(text, pos)) is not None:
-            lines.append(read_line(line))
-            pos = line.end()
-    except X12Error:
-        return None
-    if text.startswith("LX*", pos):
-        return None
-    cursor.leap(pos)
-    return parts, tuple(lines)
+def _nobody() -> Context:
+    """Levels for claims that are read without them."""
+    context = Context()
+    context.billing = BillingProvider(name="", npi="", tax_id="", address=Address())
+    context.subscriber = Subscriber(member_id="", last_name="")
+    context.payer = Payer(name="", payer_id="")
+    return context
 
 
-def _take(parts: Parts, text: str) -> None:
-    for e in _segments(text):
-        handler = HANDLERS.get(e[0])
-        if handler is not None:
-            handler(parts, e)
-        else:
-            parts.extra.append(tuple(e[: -len(PADDING)]))
+def _payer(text: str) -> Payer | None:
+    """NM1*PR and what follows, the terminator in front of each segment."""
+    return read_whole(f"HL*1**22*0~NM1*IL*1{text}", read_subscriber)[1]
 
 
-def professional_line(found: re.Match[str]) -> ProfessionalLine:
-    """LX, SV1 and what follows. X12Error on a value that cannot be read."""
-    qualifier, code, more, charge, unit, units, place, pointers, form, served, control, rest = found.groups()
-    line = ProfessionalLine(
-        procedure_code=code,
-        modifiers=_modifiers(more) if more else (),
-        procedure_qualifier=qualifier,
-        charge_cents=parse_cents(charge),
-        units=parse_quantity(units),
-        unit_code=unit,
-        diagnosis_pointers=_pointers(pointers),
-        place_of_service=place,
-        service_from=parse_date(served[:8]) if served else None,
-        service_to=_period_end(served) if form == "RD8" else None,
-        control_number=control or "",
+def _patient(found: re.Match[str], context: Context) -> None:
+    """Take a patient level into the context."""
+    relationship, name_text, street, city, born, sex = found.groups()
+    name = name_text.split("*")
+    if not 2 <= len(name) <= 6:
+        raise UnusualShapeError
+    name += [""] * 5
+    context.patient = Patient(
+        relationship_code=relationship,
+        last_name=name[1],
+        first_name=name[2],
+        middle_name=name[3],
+        suffix=name[5],
+        birth_date=read_date(born) if born else None,
+        sex=sex or "",
+        address=_address(street, city) if city else None,
     )
-    return _with_rest(line, form is None, control is None, rest) if rest else line
 
 
-def institutional_line(found: re.Match[str]) -> InstitutionalLine:
-    """LX, SV2 and what follows. X12Error on a value that cannot be read."""
-    revenue, qualifier, code, more, charge, unit, units, form, served, control, rest = found.groups()
-    line = InstitutionalLine(
-        procedure_code=code or "",
-        modifiers=_modifiers(more) if more else (),
-        procedure_qualifier="HC" if qualifier is None else qualifier,
-        charge_cents=parse_cents(charge),
-        units=parse_quantity(units),
-        unit_code=unit,
-        revenue_code=revenue,
-        service_from=parse_date(served[:8]) if served else None,
-        service_to=_period_end(served) if form == "RD8" else None,
-        control_number=control or "",
-    )
-    return _with_rest(line, form is None, control is None, rest) if rest else line
-
-
-def _period_end(text: str) -> date | None:
-    return parse_period("RD8", text)[1]
-
-
-def _with_rest(line: _L, undated: bool, unnumbered: bool, rest: str) -> _L:
-    """The line with the segments behind its date and control number."""
-    parts = Parts([])
-    _take(parts, rest)
-    if undated:
-        served = parts.take_date("472")
-        if served is not None:
-            line = msgspec.structs.replace(line, service_from=served.start, service_to=served.end)
-    if unnumbered:
-        line = msgspec.structs.replace(line, control_number=parts.take_reference("6R"))
-    return msgspec.structs.replace(
-        line,
-        dates=tuple(parts.dates),
-        references=tuple(parts.references),
-        amounts=tuple(parts.amounts),
-        notes=tuple(parts.notes),
-        attachments=tuple(parts.attachments),
-        extra_segments=tuple(parts.extra),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _pointers(text: str) -> tuple[int, ...]:
-    if len(text) > 12:
-        raise X12Error("x12.number", "too many diagnosis pointers")
-    return tuple([parse_integer(p, digits=2) for p in text.split(":") if p])
-
-
-def _modifiers(text: str) -> tuple[str, ...]:
-    return tuple([modifier for modifier in text.split(":") if modifier])
+def _address(street: str, region: str) -> Address:
+    """N3 and N4; not remembered, since postal codes of nine digits hardly repeat."""
+    e = region.split("*")
+    if len(e) != 3:
+        raise UnusualShapeError
+    return Address(line1=street, city=e[0], state=e[1], postal_code=e[2])

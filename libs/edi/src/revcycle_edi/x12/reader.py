@@ -155,6 +155,12 @@ class SegmentReader:
         raw = self._batch[self._index]
         return raw[: len(raw) - len(raw.lstrip(WHITE))]
 
+    @property
+    def at_loop(self) -> bool:
+        """Whether a claim or level begins right behind the batch given last, so that none goes on there."""
+        loops = tuple([f"{loop}{self.delimiters.element}" for loop in _LOOPS])
+        return self._text.startswith(loops, self._pos)
+
     def __iter__(self) -> Iterator[list[str]]:
         for batch in self.batches():
             separator = self.delimiters.element
@@ -246,13 +252,13 @@ class SegmentReader:
         first = text.find(terminator, start)
         if first < 0:
             return -1
-        limit = text.find(ending, start)
+        limit = _find(text, ending, start)
         end = -1 if limit < 0 else text.find(terminator, limit)
         if end < 0:
             end = max(text.rfind(f"{terminator}{loop}{self.delimiters.element}", first + 1) for loop in _LOOPS)
         if end < 0:
             end = text.rfind(terminator, start)
-        attachments = text.find("GS" + self.delimiters.element + "PI", start, end)
+        attachments = _find(text, "GS" + self.delimiters.element + "PI", start, end)
         if attachments >= 0:
             # Attachments carry counted binary data that may hold any delimiter: from here one segment at a time.
             end = text.find(terminator, attachments)
@@ -298,6 +304,11 @@ class SegmentReader:
                 byte_offset=self._base + self._pos,
                 answer_code="023",
             )
+
+
+def _find(text: str, what: str, start: int, end: int | None = None) -> int:
+    """What find says. Where there is nothing, which is usual, rfind says so in a third of the time."""
+    return -1 if text.rfind(what, start, end) < 0 else text.find(what, start, end)
 
 
 def _chunks(source: Source) -> Iterator[str]:

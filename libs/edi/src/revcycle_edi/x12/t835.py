@@ -27,7 +27,7 @@ from revcycle_edi.x12.cursor import (
     with_n4,
 )
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.quick835 import Memory, quick_claims
+from revcycle_edi.x12.quick835 import ClaimReader
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.common import (
     Address,
@@ -48,6 +48,7 @@ from revcycle_edi.x12.records.remittance import (
     RemittanceLine,
     RemittanceParty,
 )
+from revcycle_edi.x12.templates import Lines, read_whole
 from revcycle_edi.x12.values import (
     parse_cents,
     parse_date,
@@ -260,6 +261,13 @@ def _claim(cursor: Cursor, assigned_number: str) -> RemittanceClaim:
     )
 
 
+_LINES = Lines(lambda text: read_whole("SVC*" + text, _line), "~DTM*472*")
+
+
+def _quick() -> ClaimReader:
+    return ClaimReader(lambda text: read_whole(text, lambda cursor: _claim(cursor, "")), _LINES)
+
+
 def _party(cursor: Cursor) -> RemittanceParty:
     n1 = cursor.e
     address: Address | None = None
@@ -393,7 +401,7 @@ def _unbalanced(cursor: Cursor, start: TransactionStart) -> Iterator[BalanceEqua
 
 def _read(cursor: Cursor, start: TransactionStart, take: Callable[[Iterable[RemittanceClaim]], None]) -> Remittance:
     """One ST without its claims, which are handed to take as they come."""
-    memory = Memory()
+    quick = _quick()
     cursor.start_digest()
     head = _Head(cursor)
     assigned = ""
@@ -402,7 +410,7 @@ def _read(cursor: Cursor, start: TransactionStart, take: Callable[[Iterable[Remi
     extra = head.extra
     while not at_end(cursor):
         if cursor.id == "CLP":
-            take(quick_claims(cursor, assigned, memory))
+            take(quick.claims(cursor, assigned))
             if cursor.id == "CLP":
                 take((_claim(cursor, assigned),))
             continue
@@ -453,11 +461,11 @@ def _payment_date(text: str) -> date:
 
 
 def _claims(cursor: Cursor, start: TransactionStart) -> Iterator[RemittanceClaim]:
-    memory = Memory()
+    quick = _quick()
     assigned = ""
     while not at_end(cursor):
         if cursor.id == "CLP":
-            yield from quick_claims(cursor, assigned, memory)
+            yield from quick.claims(cursor, assigned)
             if cursor.id == "CLP":
                 yield _claim(cursor, assigned)
         else:

@@ -9,7 +9,6 @@ from revcycle_edi.x12.cursor import (
     at_end,
     split_procedure,
 )
-from revcycle_edi.x12.plain837 import Context
 from revcycle_edi.x12.records.claim import (
     BillingProvider,
     DentalClaim,
@@ -39,6 +38,19 @@ from revcycle_edi.x12.values import (
 )
 
 _C = TypeVar("_C", ProfessionalClaim, InstitutionalClaim, DentalClaim)
+
+
+class Context:
+    """The levels above the current claim."""
+
+    def __init__(self) -> None:
+        self.header = SubmissionHeader(
+            reference="", submitter_name="", submitter_id="", receiver_name="", receiver_id=""
+        )
+        self.billing: BillingProvider | None = None
+        self.subscriber: Subscriber | None = None
+        self.payer: Payer | None = None
+        self.patient: Patient | None = None
 
 
 def _header(cursor: Cursor) -> SubmissionHeader:
@@ -115,7 +127,8 @@ def _billing(cursor: Cursor) -> BillingProvider:
     )
 
 
-def _subscriber(cursor: Cursor, context: Context) -> Payer | None:
+def read_subscriber(cursor: Cursor) -> tuple[Subscriber, Payer | None]:
+    """A level 22: the subscriber, and the payer where one is named."""
     cursor.advance()
     sbr = cursor.e if cursor.id == "SBR" else [""] * 26
     extra: list[RawSegment] = []
@@ -133,7 +146,7 @@ def _subscriber(cursor: Cursor, context: Context) -> Payer | None:
     if member is None:
         raise cursor.error("837.2010BA", "the subscriber level has no subscriber name", expected="NM1*IL after SBR")
     name = member.name
-    context.subscriber = Subscriber(
+    subscriber = Subscriber(
         member_id=name.id,
         last_name=name.last_name,
         first_name=name.first_name,
@@ -151,7 +164,7 @@ def _subscriber(cursor: Cursor, context: Context) -> Payer | None:
         references=tuple(member.references),
         extra_segments=tuple(extra + member.extra),
     )
-    return payer
+    return subscriber, payer
 
 
 def _payer(entity: Entity) -> Payer:
@@ -207,8 +220,8 @@ def claims(
         elif cursor.id == "HL" and cursor.e[3] == "20":
             context.billing = _billing(cursor)
         elif cursor.id == "HL" and cursor.e[3] == "22":
-            payer = _subscriber(cursor, context)
-            context.payer, context.patient = payer, None
+            context.subscriber, context.payer = read_subscriber(cursor)
+            context.patient = None
         elif cursor.id == "HL" and cursor.e[3] == "23":
             context.patient = _patient(cursor)
         else:

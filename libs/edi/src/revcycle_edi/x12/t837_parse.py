@@ -1,18 +1,11 @@
 """Reading the 837: professional (X222), institutional (X223) and dental (X224) claims."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Literal, TypedDict, TypeVar
 
 from revcycle_edi.x12.cursor import Cursor, TransactionStart, iter_transactions, split_procedure
-from revcycle_edi.x12.plain837 import Context, Memory, plain_professional
-from revcycle_edi.x12.quick837 import (
-    INSTITUTIONAL_LINE,
-    PROFESSIONAL_LINE,
-    institutional_line,
-    professional_line,
-    quick_claim,
-)
+from revcycle_edi.x12.quick837 import ClaimReader
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.records.claim import (
     Attachment,
@@ -36,8 +29,9 @@ from revcycle_edi.x12.records.claim import (
     Subscriber,
 )
 from revcycle_edi.x12.records.common import QualifiedAmount, QualifiedDate, RawSegment, Reference
-from revcycle_edi.x12.t837_loops import Line, claim_parts, claims, levels
+from revcycle_edi.x12.t837_loops import Context, Line, claim_parts, claims, levels
 from revcycle_edi.x12.t837_parts import Parts
+from revcycle_edi.x12.templates import Lines, read_whole
 from revcycle_edi.x12.values import (
     parse_cents,
     parse_integer,
@@ -127,6 +121,10 @@ def _institutional_line(cursor: Cursor) -> InstitutionalLine:
     )
 
 
+_PROFESSIONAL_LINES = Lines(lambda text: read_whole("LX*1" + text, _professional_line), "~DTP*472*", "D8*")
+_INSTITUTIONAL_LINES = Lines(lambda text: read_whole("LX*1" + text, _institutional_line), "~DTP*472*", "D8*")
+
+
 def _dental_line(cursor: Cursor) -> DentalLine:
     line = Line(cursor, "SV3")
     sv = line.service
@@ -210,11 +208,26 @@ def _plain(cents: int) -> str:
     return f"{cents // 100}.{cents % 100:02d}" if cents >= 0 else f"-{_plain(-cents)}"
 
 
-def _diagnoses(parts: Parts) -> tuple[tuple[str, ...], Literal["10", "9"]]:
+class _Diagnoses(TypedDict):
+    diagnosis_codes: tuple[str, ...]
+    diagnosis_version: Literal["10", "9"]
+
+
+class _ProfessionalInformation(_Diagnoses):
+    condition_codes: tuple[str, ...]
+
+
+def _diagnoses(composites: Sequence[str]) -> _Diagnoses:
     """Principal and other diagnosis codes in order, and the code set they come from."""
-    codes = [text.split(":") for text in parts.hi]
-    found = tuple(c[1] for c in codes if c[0] in ("ABK", "ABF", "BK", "BF") and len(c) > 1)
-    return found, "9" if any(c[0] in ("BK", "BF") for c in codes) else "10"
+    codes = [text.split(":") for text in composites]
+    found = [c[1] for c in codes if c[0] in ("ABK", "ABF", "BK", "BF") and len(c) > 1]
+    old = any([c[0] in ("BK", "BF") for c in codes])
+    return {"diagnosis_codes": tuple(found), "diagnosis_version": "9" if old else "10"}
+
+
+def _professional_information(composites: Sequence[str]) -> _ProfessionalInformation:
+    conditions = [text.partition(":")[2] for text in composites if text.startswith("BG:")]
+    return {**_diagnoses(composites), "condition_codes": tuple(conditions)}
 
 
 def _related(e: list[str]) -> tuple[tuple[str, ...], str, str]:
@@ -229,22 +242,16 @@ def _lines(cursor: Cursor) -> Iterator[Cursor]:
 
 
 def _read_professional(cursor: Cursor, context: Context) -> ProfessionalClaim:
-    taken = quick_claim(cursor, context, PROFESSIONAL_LINE, professional_line)
-    if taken is not None:
-        parts, lines = taken
-    else:
-        parts = claim_parts(cursor)
-        lines = tuple([_professional_line(c) for c in _lines(cursor)])
-    diagnoses, version = _diagnoses(parts)
+    parts = claim_parts(cursor)
+    lines = tuple([_professional_line(c) for c in _lines(cursor)])
     causes, state, country = _related(parts.e)
     accident = parts.take_date("439")
     clia = parts.take_reference("X4")
     return ProfessionalClaim(
         **_claim_fields(parts, cursor, context),
         place_of_service=parts.e[5].partition(":")[0],
-        diagnosis_codes=diagnoses,
+        **_professional_information(parts.hi),
         lines=lines,
-        diagnosis_version=version,
         provider_signature=parts.e[6] != "N",
         patient_signature_source=parts.e[10],
         related_causes=causes,
@@ -252,22 +259,19 @@ def _read_professional(cursor: Cursor, context: Context) -> ProfessionalClaim:
         accident_country=country,
         accident_date=accident.start if accident else None,
         clia_number=clia,
-        condition_codes=tuple(t.partition(":")[2] for t in parts.hi if t.startswith("BG:")),
     )
 
 
 def _read_dental(cursor: Cursor, context: Context) -> DentalClaim:
     parts = claim_parts(cursor)
     lines = tuple([_dental_line(c) for c in _lines(cursor)])
-    diagnoses, version = _diagnoses(parts)
     causes, state, country = _related(parts.e)
     accident = parts.take_date("439")
     return DentalClaim(
         **_claim_fields(parts, cursor, context),
         place_of_service=parts.e[5].partition(":")[0],
         lines=lines,
-        diagnosis_codes=diagnoses,
-        diagnosis_version=version,
+        **_diagnoses(parts.hi),
         provider_signature=parts.e[6] != "N",
         related_causes=causes,
         accident_state=state,
@@ -290,13 +294,58 @@ def _information(text: str) -> HealthInformation:
     return HealthInformation(parts[0], parts[1], start, end, parse_optional_cents(parts[4]))
 
 
-_PRINCIPAL, _ADMITTING, _REASON = ("ABK", "BK"), ("ABJ", "BJ"), ("APR", "PR")
-_EXTERNAL, _OTHER = ("ABN", "BN"), ("ABF", "BF")
-_DIAGNOSES = _PRINCIPAL + _ADMITTING + _REASON + _EXTERNAL + _OTHER
+_KINDS = {
+    "ABK": "principal",
+    "BK": "principal",
+    "ABJ": "admitting",
+    "BJ": "admitting",
+    "APR": "reason",
+    "PR": "reason",
+    "ABN": "external",
+    "BN": "external",
+    "ABF": "other",
+    "BF": "other",
+}
+_OLD = ("BK", "BF", "BJ", "PR", "BN")
 
 
-def _hi(parts: Parts, qualifiers: tuple[str, ...]) -> list[str]:
-    return [text for text in parts.hi if text.partition(":")[0] in qualifiers]
+class _InstitutionalInformation(TypedDict):
+    principal_diagnosis: CodedDiagnosis | None
+    admitting_diagnosis: str
+    reason_for_visit: tuple[str, ...]
+    external_causes: tuple[CodedDiagnosis, ...]
+    other_diagnoses: tuple[CodedDiagnosis, ...]
+    information: tuple[HealthInformation, ...]
+    diagnosis_version: Literal["10", "9"]
+
+
+def _institutional_information(composites: Sequence[str]) -> _InstitutionalInformation:
+    coded: dict[str, list[CodedDiagnosis]] = {
+        "principal": [],
+        "admitting": [],
+        "reason": [],
+        "external": [],
+        "other": [],
+    }
+    information: list[HealthInformation] = []
+    old = False
+    for text in composites:
+        qualifier = text.partition(":")[0]
+        kind = _KINDS.get(qualifier)
+        if kind is None:
+            information.append(_information(text))
+        else:
+            coded[kind].append(_coded(text))
+            old = old or qualifier in _OLD
+    return {
+        "principal_diagnosis": coded["principal"][0] if coded["principal"] else None,
+        "admitting_diagnosis": coded["admitting"][0].code if coded["admitting"] else "",
+        "reason_for_visit": tuple([reason.code for reason in coded["reason"]]),
+        "external_causes": tuple(coded["external"]),
+        "other_diagnoses": tuple(coded["other"]),
+        "information": tuple(information),
+        "diagnosis_version": "9" if old else "10",
+    }
 
 
 def _raw_date(parts: Parts, qualifier: str) -> str:
@@ -309,20 +358,13 @@ def _raw_date(parts: Parts, qualifier: str) -> str:
 
 
 def _read_institutional(cursor: Cursor, context: Context) -> InstitutionalClaim:
-    taken = quick_claim(cursor, context, INSTITUTIONAL_LINE, institutional_line)
-    if taken is not None:
-        parts, lines = taken
-    else:
-        parts = claim_parts(cursor)
-        lines = tuple([_institutional_line(c) for c in _lines(cursor)])
+    parts = claim_parts(cursor)
+    lines = tuple([_institutional_line(c) for c in _lines(cursor)])
     statement = parts.take_date("434")
     if statement is None:
         raise cursor.error("837I.statement", "the claim has no statement dates", expected="DTP*434*RD8 after CLM")
     cl1 = parts.take_extra("CL1") + ("",) * 5
     admission = parts.take_date("435")
-    principal = [_coded(text) for text in _hi(parts, _PRINCIPAL)]
-    admitting = _hi(parts, _ADMITTING)
-    old = any(text.partition(":")[0] in ("BK", "BF", "BJ", "PR", "BN") for text in parts.hi)
     admission_at = f"{admission.start:%Y%m%d}{admission.time}" if admission else ""
     discharge_hour = _raw_date(parts, "096")
     attending, operating = parts.take_provider("71"), parts.take_provider("72")
@@ -331,14 +373,8 @@ def _read_institutional(cursor: Cursor, context: Context) -> InstitutionalClaim:
         facility_code=parts.e[5].partition(":")[0],
         statement_from=statement.start,
         statement_to=statement.end or statement.start,
-        principal_diagnosis=principal[0] if principal else None,
         lines=lines,
-        admitting_diagnosis=admitting[0].split(":")[1] if admitting and ":" in admitting[0] else "",
-        reason_for_visit=tuple(_coded(text).code for text in _hi(parts, _REASON)),
-        external_causes=tuple(map(_coded, _hi(parts, _EXTERNAL))),
-        other_diagnoses=tuple(map(_coded, _hi(parts, _OTHER))),
-        information=tuple(_information(t) for t in parts.hi if t.partition(":")[0] not in _DIAGNOSES),
-        diagnosis_version="9" if old else "10",
+        **_institutional_information(parts.hi),
         admission_type=cl1[1],
         admission_source=cl1[2],
         patient_status=cl1[3],
@@ -353,10 +389,8 @@ def _transaction(
     read: Callable[[Cursor, Context], _C],
     quick: Callable[[Cursor, Context], Iterator[_C]] | None = None,
 ) -> Callable[[Cursor, TransactionStart], Iterator[ClaimTransaction]]:
-    memory = Memory()
-
     def parse(cursor: Cursor, start: TransactionStart) -> Iterator[ClaimTransaction]:
-        context = Context(memory)
+        context = Context()
         found = tuple(claims(cursor, context, read, quick))
         yield ClaimTransaction(
             envelope=start.envelope,
@@ -372,12 +406,19 @@ def _streaming(
     read: Callable[[Cursor, Context], _C],
     quick: Callable[[Cursor, Context], Iterator[_C]] | None = None,
 ) -> Callable[[Cursor, TransactionStart], Iterator[_C]]:
-    memory = Memory()
-
     def parse(cursor: Cursor, start: TransactionStart) -> Iterator[_C]:
-        return claims(cursor, Context(memory), read, quick)
+        return claims(cursor, Context(), read, quick)
 
     return parse
+
+
+def _quick_professional() -> Callable[[Cursor, Context], Iterator[ProfessionalClaim]]:
+    return ClaimReader(_read_professional, "CLM**0", _professional_information, _PROFESSIONAL_LINES).claims
+
+
+def _quick_institutional() -> Callable[[Cursor, Context], Iterator[InstitutionalClaim]]:
+    blank = "CLM**0~DTP*434*D8*20000101"
+    return ClaimReader(_read_institutional, blank, _institutional_information, _INSTITUTIONAL_LINES).claims
 
 
 _P, _I, _D = ("005010X222",), ("005010X223",), ("005010X224",)
@@ -385,12 +426,12 @@ _P, _I, _D = ("005010X222",), ("005010X223",), ("005010X224",)
 
 def parse_837p(data: Source) -> list[ClaimTransaction]:
     """Every professional claim transaction (X222) of an input. X12Error when the input cannot be read."""
-    return list(iter_transactions(data, "837", _transaction(_read_professional, plain_professional), versions=_P))
+    return list(iter_transactions(data, "837", _transaction(_read_professional, _quick_professional()), versions=_P))
 
 
 def parse_837i(data: Source) -> list[ClaimTransaction]:
     """Every institutional claim transaction (X223) of an input. X12Error when the input cannot be read."""
-    return list(iter_transactions(data, "837", _transaction(_read_institutional), versions=_I))
+    return list(iter_transactions(data, "837", _transaction(_read_institutional, _quick_institutional()), versions=_I))
 
 
 def parse_837d(data: Source) -> list[ClaimTransaction]:
@@ -400,12 +441,12 @@ def parse_837d(data: Source) -> list[ClaimTransaction]:
 
 def iter_837p_claims(source: Source) -> Iterator[ProfessionalClaim]:
     """Professional claims one by one, in constant memory."""
-    return iter_transactions(source, "837", _streaming(_read_professional, plain_professional), versions=_P)
+    return iter_transactions(source, "837", _streaming(_read_professional, _quick_professional()), versions=_P)
 
 
 def iter_837i_claims(source: Source) -> Iterator[InstitutionalClaim]:
     """Institutional claims one by one, in constant memory."""
-    return iter_transactions(source, "837", _streaming(_read_institutional), versions=_I)
+    return iter_transactions(source, "837", _streaming(_read_institutional, _quick_institutional()), versions=_I)
 
 
 def iter_837d_claims(source: Source) -> Iterator[DentalClaim]:

@@ -72,15 +72,18 @@ def format_quantity(quantity: Decimal) -> str:
     return ("-" if negative and text != "0" else "") + text
 
 
-@lru_cache(maxsize=8192)
-def parse_date(text: str) -> date:
-    """Read CCYYMMDD. X12Error when it is no calendar date."""
+def read_date(text: str) -> date:
+    """Read CCYYMMDD, not remembered: for birth dates, which hardly repeat. X12Error when it is no calendar date."""
     if len(text) == 8 and text.isdigit() and text.isascii():
         try:
             return date.fromisoformat(text)
         except ValueError:
             pass
     raise X12Error("x12.date", "not a calendar date", expected="CCYYMMDD")
+
+
+parse_date = lru_cache(maxsize=8192)(read_date)
+"""Read CCYYMMDD, remembered. X12Error when it is no calendar date."""
 
 
 def parse_optional_date(text: str) -> date | None:
