@@ -204,7 +204,7 @@ async def _memory(_: Ground) -> AsyncIterator[OneRound]:
 
 BENCHES = (
     _against_split("edi_837_parse_balance", _balance_837p, professional, 0.3),
-    _against_split("edi_837i_parse_balance", _balance_837i, institutional, None),
+    _against_split("edi_837i_parse_balance", _balance_837i, institutional, 0.3),
     _against_split("edi_835_parse_balance", _balance_835, advice, 0.3),
     _against_split("edi_validate", _findings, professional, 0.1),
     _against_split("edi_835_validate", _findings, advice, 0.1),

@@ -27,7 +27,7 @@ from revcycle_edi.x12.t837_write import (
     write_provider,
 )
 from revcycle_edi.x12.values import format_date, format_period, format_quantity
-from revcycle_edi.x12.writer import SegmentWriter, clean_text, code, composite, write_address
+from revcycle_edi.x12.writer import SegmentWriter, clean_text, code, composite, words, write_address
 
 _MAX_LINES = 50
 _ROWS = 512
@@ -44,10 +44,10 @@ class PlainWriter:
     """Texts of what has the plain shape; None where it has not, which the loop writers then write."""
 
     def __init__(self) -> None:
-        self._words60 = Table(_word60)
-        self._words35 = Table(_word35)
-        self._words25 = Table(_word25)
-        self._words10 = Table(_word10)
+        self._words60 = words(60)
+        self._words35 = words(35)
+        self._words25 = words(25)
+        self._words10 = words(10)
         # By the identity of the record: the claims keep their records alive while they are written.
         self._payers: dict[int, _Block] = {}
         self._providers: dict[int, _Block] = {}
@@ -305,22 +305,6 @@ def _place(address: Address | None) -> _Block:
     out = SegmentWriter()
     write_address(out, address)
     return "".join("~" + segment for segment in out.segments), len(out.segments)
-
-
-def _word60(text: str) -> str:
-    return clean_text(text, 60)
-
-
-def _word35(text: str) -> str:
-    return clean_text(text, 35)
-
-
-def _word25(text: str) -> str:
-    return clean_text(text, 25)
-
-
-def _word10(text: str) -> str:
-    return clean_text(text, 10)
 
 
 def _amount(cents: int) -> str:

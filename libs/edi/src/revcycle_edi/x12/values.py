@@ -33,6 +33,7 @@ def parse_optional_cents(text: str) -> int | None:
     return parse_cents(text) if text else None
 
 
+@lru_cache(maxsize=16_384)
 def format_cents(cents: int) -> str:
     """Write cents as X12 wants an amount: no trailing zeros, no leading zeros, `-` for negative ones."""
     sign = "-" if cents < 0 else ""
@@ -60,6 +61,7 @@ def normal_quantity(quantity: Decimal) -> Decimal:
     return normal if normal.as_tuple().exponent in range(-30, 1) else normal.quantize(Decimal(1))
 
 
+@lru_cache(maxsize=4096)
 def format_quantity(quantity: Decimal) -> str:
     """Write a quantity without trailing zeros, leading zeros or exponent."""
     if not quantity.is_finite():

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.memo import Table
 from revcycle_edi.x12.records.common import Address, Adjustment, Contact, Delimiters, Envelope, RawSegment, Reference
 from revcycle_edi.x12.values import format_cents, format_date, format_quantity
 
@@ -67,6 +68,16 @@ def code(value: str, name: str, limit: int, *, required: bool = False) -> str:
             expected="letters, digits and punctuation without * : ^ ~, no space at the ends",
         )
     return value
+
+
+def codes(name: str, limit: int, *, required: bool = False) -> Table[str, str]:
+    """What code() says of each value, remembered: for values that repeat."""
+    return Table(lambda value: code(value, name, limit, required=required))
+
+
+def words(limit: int) -> Table[str, str]:
+    """What clean_text() makes of each text, remembered."""
+    return Table(lambda text: clean_text(text, limit))
 
 
 def digits(value: str, name: str, lengths: tuple[int, ...]) -> str:
@@ -250,22 +261,23 @@ def write_references(out: SegmentWriter, references: Sequence[Reference]) -> Non
 
 def write_adjustments(out: SegmentWriter, adjustments: Sequence[Adjustment]) -> None:
     """CAS segments: neighbours with the same group share a segment, at most six reasons each."""
-    run: list[Adjustment] = []
+    segments = out.segments
+    open_group, text, room = None, "", 0
     for adjustment in adjustments:
-        if run and (len(run) == 6 or run[0].group_code != adjustment.group_code):
-            out.add(*_cas(run))
-            run = []
-        run.append(adjustment)
-    if run:
-        out.add(*_cas(run))
+        group, quantity = adjustment.group_code, adjustment.quantity
+        if group != open_group or not room:
+            if text:
+                segments.append(text.rstrip("*"))
+            open_group, text, room = group, f"CAS*{_GROUPS[group]}", 6
+        times = "" if quantity is None else format_quantity(quantity)
+        text += f"*{_REASONS[adjustment.reason_code]}*{format_cents(adjustment.amount_cents)}*{times}"
+        room -= 1
+    if text:
+        segments.append(text.rstrip("*"))
 
 
-def _cas(run: list[Adjustment]) -> list[str]:
-    elements = ["CAS", code(run[0].group_code, "CAS01 group code", 2, required=True)]
-    for adjustment in run:
-        reason = code(adjustment.reason_code, "CAS reason code", 5, required=True)
-        elements += [reason, format_cents(adjustment.amount_cents), quantity_text(adjustment.quantity)]
-    return elements
+_GROUPS = codes("CAS01 group code", 2, required=True)
+_REASONS = codes("CAS reason code", 5, required=True)
 
 
 def quantity_text(quantity: Decimal | None) -> str:
@@ -285,12 +297,14 @@ __all__ = [
     "cents_text",
     "clean_text",
     "code",
+    "codes",
     "composite",
     "digits",
     "format_date",
     "interchange_header",
     "mail_text",
     "quantity_text",
+    "words",
     "write_address",
     "write_adjustments",
     "write_contact",
