@@ -31,18 +31,20 @@ class ClaimReader:
 
     def claims(self, cursor: Cursor, assigned_number: str) -> Iterator[RemittanceClaim]:
         """Claims from the cursor on, up to the first segment that is none or a claim of another shape."""
-        text = cursor.text
-        start = pos = cursor.pos
-        try:
-            for end in loop_ends(cursor, _ENDS):
-                yield self._claim(text[pos:end], assigned_number)
-                pos = end + 1
-                if not text.startswith("CLP*", pos):
-                    break
-        except (UnusualShapeError, X12Error):
-            pass  # The loop reader meets it again and says where if it is wrong.
-        if pos > start:
-            cursor.leap(pos)
+        text = ""
+        while cursor.text is not text:  # As long as it was the batch that ended.
+            text = cursor.text
+            pos = cursor.pos
+            try:
+                for end in loop_ends(cursor, _ENDS):
+                    if not text.startswith("CLP*", pos):
+                        break
+                    yield self._claim(text[pos:end], assigned_number)
+                    pos = end + 1
+            except (UnusualShapeError, X12Error):
+                pass  # The loop reader meets it again and says where if it is wrong.
+            if pos > cursor.pos:
+                cursor.leap(pos)
 
     def _claim(self, text: str, assigned_number: str) -> RemittanceClaim:
         head, *lines = text.split("~SVC*")

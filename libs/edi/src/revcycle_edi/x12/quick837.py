@@ -71,23 +71,25 @@ class ClaimReader(Generic[_C, _L]):
 
     def claims(self, cursor: Cursor, context: Context) -> Iterator[_C]:
         """Claims from the cursor on, their levels put into context, up to the first of another shape."""
-        text = cursor.text
-        start = pos = cursor.pos
-        try:
-            for end in loop_ends(cursor, _ENDS):
-                if text.startswith("CLM*", pos):
-                    yield self._claim(text[pos:end], context)
-                elif (found := _SUBSCRIBER.fullmatch(text, pos, end)) is not None:
-                    self._subscriber(found, context)
-                elif (found := _PATIENT.fullmatch(text, pos, end)) is not None:
-                    _patient(found, context)
-                else:
-                    break
-                pos = end + 1
-        except (UnusualShapeError, X12Error):
-            pass  # The loop readers meet it again and say where if it is wrong.
-        if pos > start:
-            cursor.leap(pos)
+        text = ""
+        while cursor.text is not text:  # As long as it was the batch that ended.
+            text = cursor.text
+            pos = cursor.pos
+            try:
+                for end in loop_ends(cursor, _ENDS):
+                    if text.startswith("CLM*", pos):
+                        yield self._claim(text[pos:end], context)
+                    elif (found := _SUBSCRIBER.fullmatch(text, pos, end)) is not None:
+                        self._subscriber(found, context)
+                    elif (found := _PATIENT.fullmatch(text, pos, end)) is not None:
+                        _patient(found, context)
+                    else:
+                        break
+                    pos = end + 1
+            except (UnusualShapeError, X12Error):
+                pass  # The loop readers meet it again and say where if it is wrong.
+            if pos > cursor.pos:
+                cursor.leap(pos)
 
     def _claim(self, text: str, context: Context) -> _C:
         head, *lines = text.split("~LX*")

@@ -19,6 +19,7 @@ STANDARD = Delimiters()
 """The usual delimiters; readers use this very object for them, so that a check by identity is enough."""
 _BINARY_SPLITS = {"BIN": 2, "BDS": 3}
 _CHUNK_BYTES = 64 * 1024  # Small enough that text and segments of a batch stay in the processor's cache.
+_FRAGMENT_CHARS = 4096  # Less than this without a loop behind it waits for more input, so that few loops span batches.
 _LOOPS = ("HL", "CLP")  # Batches end before one of these where they can, so that few claims span two.
 _BYTE_ORDER_MARKS = ("\xef\xbb\xbf", "\xff\xfe", "\xfe\xff")
 """How text saved as UTF-8 with a mark, or as UTF-16, begins when its bytes are read as Latin-1."""
@@ -128,6 +129,7 @@ class SegmentReader:
         self._chunks = _chunks(source)
         self._text = ""
         self._pos = 0
+        self._ended = False
         self._base = 0  # Byte offset of _text[0].
         self._batch: list[str] = []
         self.batch_offset = 0
@@ -196,6 +198,7 @@ class SegmentReader:
     def _refill(self) -> bool:
         chunk = next(self._chunks, None)
         if chunk is None:
+            self._ended = True
             return False
         self._base += self._pos
         self._text = self._text[self._pos :] + chunk
@@ -257,6 +260,8 @@ class SegmentReader:
         if end < 0:
             end = max(text.rfind(f"{terminator}{loop}{self.delimiters.element}", first + 1) for loop in _LOOPS)
         if end < 0:
+            if len(text) - start < _FRAGMENT_CHARS and not self._ended:
+                return -1
             end = text.rfind(terminator, start)
         attachments = _find(text, "GS" + self.delimiters.element + "PI", start, end)
         if attachments >= 0:
@@ -295,7 +300,7 @@ class SegmentReader:
                 segment_number=self.batch_number + 1,
                 byte_offset=self._base + self._pos,
             )
-        if not self._refill():
+        if not self._refill() and (self._binary or self._text.find(self.delimiters.segment, self._pos) < 0):
             raise X12Error(
                 "x12.truncated",
                 "the input ends inside an interchange",
