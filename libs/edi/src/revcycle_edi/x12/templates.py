@@ -76,7 +76,9 @@ class Lines(Generic[_L]):
             day, day_end, rest = middle.partition("~")
             if "*" in number:
                 raise UnusualShapeError
-            line = templates[f"{service}{dated}{day_end}{rest}{numbered}{number_end}{tail}"]
+            key = f"{service}{dated}{day_end}{rest}{numbered}{number_end}{tail}"
+            # What somebody wrote about a patient is not kept beyond its claim.
+            line = self._template(key) if "~NTE*" in key else templates[key]
             lines.append(replace(line, service_from=days[day] if dated else line.service_from, control_number=number))
         return tuple(lines)
 
