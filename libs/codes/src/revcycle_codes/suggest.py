@@ -27,6 +27,7 @@ from revcycle_codes.suggestion.assertions import (
     taken_back,
 )
 from revcycle_codes.suggestion.external import external_causes
+from revcycle_codes.suggestion.measured import body_mass_code, gestation, trimester, week_code
 from revcycle_codes.suggestion.notes import Problem, Section, SectionKind, heading_parts, problems, sections
 from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
 from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
@@ -110,6 +111,8 @@ class Suggester:
         self._table = table
         self._index = PhraseIndex(phrases)
         for phrase in sorted(self._index.phrases, key=lambda one: -one.weight):
+            if phrase.path[0] == "abbreviation":  # in running text a name of a test as often as of a condition
+                continue
             if phrase.path[0] != _INDEX:
                 self._index.add_exact(phrase, phrase.path[-1])
             elif len(phrase.stems - LIGHT) > 1:  # a single index word ("education") says too little in running text
@@ -162,6 +165,12 @@ class Suggester:
                 found.extend(self._from_narrative(text, part))
         if not any(one.leading and one.score >= HIGHLIGHT_SCORE for one in found):
             _promote_prose(found, parts)
+        leading = {one.key for one in found if one.leading and one.score >= HIGHLIGHT_SCORE}
+        if week := week_code(text, leading):
+            found = [self._in_trimester(one, text) for one in found]
+            found.append(_Candidate(week[0], _PROSE_SCORE, week[1], ("week of gestation",), ("measured",), True))
+        if index := body_mass_code(text, leading):
+            found.append(_Candidate(index[0], _EXTERNAL_SCORE, index[1], ("body mass index",), ("measured",)))
         if any(one.leading and one.key[0] in "ST" for one in found):
             found.extend(self._external_causes(text, parts))
         return SuggestionResult(suggestions=tuple(self._ranked(found)), queries=tuple(queries))
@@ -203,6 +212,18 @@ class Suggester:
             return len(heading)
         return None
 
+    def _in_trimester(self, one: _Candidate, text: str) -> _Candidate:
+        """A pregnancy's code without its trimester gets the one of the week that the note names."""
+        found = gestation(text)
+        [row, *_] = self._table.rows(one.key)
+        if found is None or "unspecified trimester" not in row.description:
+            return one
+        wanted = row.description.replace("unspecified trimester", f"{trimester(found[0])} trimester")
+        for sibling in self._table.under(one.key[:5]):
+            if sibling.billable and sibling.description == wanted:
+                return _Candidate(sibling.code, one.score, one.span, one.path, (*one.rules, "trimester"), one.leading)
+        return one
+
     def _stated_codes(self, text: str, part: Section) -> Iterator[_Candidate]:
         """Codes that the note itself gives beside its words: "Hypertension (I10)"."""
         for match in _STATED.finditer(text, part.start, part.end):
@@ -233,11 +254,18 @@ class Suggester:
         good = [part for part, score in zip(parts, scores[1:], strict=True) if score >= _GOOD_PART]
         if scores[0] >= _WHOLE_HEADING or not good or max(scores[1:]) <= scores[0]:
             return [whole]
-        return good
+        return [whole] if scores[0] >= _GOOD_PART and self._joins(text, whole, parts) else good
 
     def _top(self, heading: str, around: frozenset[str]) -> float:
         found = self._search(tuple(words(heading)), around, _PER_PROBLEM)
         return found[0].score if found else 0.0
+
+    def _joins(self, text: str, whole: tuple[int, int], parts: Sequence[tuple[int, int]]) -> bool:
+        """Whether the best phrase for a heading takes telling words of their own from several of its parts."""
+        stems = self._search(tuple(words(text[slice(*whole)])), frozenset(), 1)[0].phrase.stems - LIGHT
+        said = [stems.intersection(words(text[slice(*part)])) for part in parts]
+        own = [one.difference(*(other for other in said if other is not one)) for one in said]
+        return sum(map(bool, own)) > 1
 
     def _candidates(
         self, text: str, span: tuple[int, int], body: str, around: tuple[str, str, str]
@@ -293,13 +321,14 @@ class Suggester:
             if known is None or (one.leading, one.score) > (known.leading, known.score):
                 best[one.key] = one
         leading = [key for key, one in best.items() if one.leading and one.score >= HIGHLIGHT_SCORE]
-        for key, (instead, rule) in combine(leading).items():
+        joint = combine(leading)
+        for key, (instead, rule) in joint.items():
             one = best.pop(key)
             # The plain code stays in the list, below: the link is presumed, not stated.
             best[key] = _Candidate(key, _PLAIN_SCORE, one.span, one.path, one.rules)
             one.key, one.rules = instead, (*one.rules, rule)
             best[instead] = one
-        explained = explained_symptoms(leading)
+        explained = explained_symptoms([*leading, *(instead for instead, _ in joint.values())])
         ordered = sorted(
             best.values(),
             key=lambda one: (-(one.score + 0.2 * one.leading + 0.05 * self._priors.get(one.key, 0)), one.span, one.key),

@@ -3,10 +3,52 @@
 # Written with a hyphen, a point or a space as often as without: one word each.
 COMPOUNDS = (
     r"\b(?:a[-. ]?fib|a[- ]flutter|v[- ]?tach|v[- ]?fib|c[-. ] ?diff(?:icile)?|h[-. ] ?pylori|e[-. ] ?coli|ibs-[cd]|n/v"
-    r"|pre-op|non-cardiac|pre-diabetes|pre-eclampsia|x-ray|t2-dm|dm-2|dm-1)\b"
+    r"|pre-op|non-cardiac|pre-diabetes|pre-eclampsia|x-ray|t2-dm|dm-2|dm-1|post-?concussive)\b"
 )
-
+# What a heading says by its form: linking signs and durations are no names, two-letter names need their neighbours.
+READINGS: tuple[tuple[str, str], ...] = (
+    (r"\b2/2\b|\b[sd]/t\b|\bw/(?!o\b)|\b[ac]/w\b", " "),
+    (
+        r"\b(?:(?:x|for) ?)?\d+(?: ?- ?\d+)? ?(?:d|days?|wks?|weeks?|mos?|months?|yrs?|years?)\b"
+        r"(?! (?:of )?(?:gest|preg|old))",
+        " ",
+    ),
+    (r"\bin (?:place|situ)\b(?! carc)", " "),
+    (r"\bsi joint", "sacroiliac joint"),
+    (r"\bac joint", "acromioclavicular joint"),
+    (r"\b(mild|moderate|severe|mod)(?:[- ]to[- ]\w+)? mr\b", r"\1 mitral regurgitation"),
+    (r"\b(mild|moderate|severe|mod)(?:[- ]to[- ]\w+)? as\b", r"\1 aortic stenosis"),
+    (r"\b(mild|moderate|severe|mod)(?:[- ]to[- ]\w+)? a[ir]\b", r"\1 aortic regurgitation"),
+    (r"\b(mild|moderate|severe|mod)(?:[- ]to[- ]\w+)? tr\b", r"\1 tricuspid regurgitation"),
+    (r"^\W*ed\W*$", "erectile dysfunction"),
+)
 # fmt: off
+# Adjectives of organs and conditions, and the nouns that stand for both.
+ADJECTIVES: dict[str, str] = {
+    "ovarian": "ovary", "ureteral": "ureter", "ureteric": "ureter", "prostatic": "prostate", "uterine": "uterus",
+    "hepatic": "liver", "pulmonary": "lung", "nasal": "nose", "rectal": "rectum", "anal": "anus",
+    "vaginal": "vagina", "femoral": "femur", "tibial": "tibia", "radial": "radius", "ulnar": "ulna",
+    "humeral": "humerus", "patellar": "patella", "meniscal": "meniscus", "menisci": "meniscus",
+    "vertebral": "vertebra", "vertebrae": "vertebra", "sacral": "sacrum", "spinal": "spine", "tonsillar": "tonsil",
+    "adenoidal": "adenoid", "esophageal": "esophagus", "pancreatic": "pancreas", "splenic": "spleen",
+    "urethral": "urethra", "corneal": "cornea", "retinal": "retina", "penile": "penis", "testicular": "testis",
+    "testicle": "testis", "venous": "vein", "arterial": "artery", "cardiac": "heart", "facial": "face",
+    "aortic": "aorta", "valvular": "valve", "colonic": "colon", "clavicular": "clavicle", "axillary": "axilla",
+    "armpit": "axilla", "ischemic": "ischemia", "hypoxic": "hypoxia", "hypoxemic": "hypoxia",
+    "hypercapnic": "hypercapnia", "hypercarbic": "hypercapnia", "osteoporotic": "osteoporosis",
+    "cirrhotic": "cirrhosis", "epileptic": "epilepsy", "degenerative": "degeneration", "dislocated": "dislocation",
+    "ruptured": "rupture", "torn": "tear", "infected": "infection", "inflamed": "inflammation",
+    "swollen": "swelling", "enlarged": "hypertrophy", "enlargement": "hypertrophy", "polyposis": "polyp",
+    "atrophic": "atrophy", "obstructed": "obstruction", "incontinent": "incontinence",
+    "constipated": "constipation", "perforated": "perforation", "ulcerated": "ulcer", "ulceration": "ulcer",
+    "hemorrhage": "bleeding", "hemorrhagic": "bleeding", "bleed": "bleeding", "miscarriage": "abortion",
+    "kneecap": "patella", "collarbone": "clavicle", "tailbone": "coccyx", "eardrum": "tympanic membrane",
+    "pinky": "little finger", "pinkie": "little finger", "concussive": "concussion", "hammertoe": "hammer toe",
+    "hammertoes": "hammer toe", "microhematuria": "microscopic hematuria", "orthostasis": "orthostatic hypotension",
+    "lumbago": "low back pain", "pinkeye": "conjunctivitis", "postconcussive": "post concussion",
+    "seropositive": "rheumatoid factor", "trichomonas": "trichomonal", "exanthem": "rash",
+}
+
 EXPANSIONS: dict[str, str] = {
     "htn": "hypertension", "dmii": "diabetes mellitus type 2", "dm1": "diabetes mellitus type 1",
     "iddm": "diabetes mellitus type 1", "niddm": "diabetes mellitus type 2",
@@ -74,7 +116,7 @@ EXPANSIONS: dict[str, str] = {
     "ich": "intracerebral hemorrhage", "mvp": "mitral valve prolapse", "lbbb": "left bundle branch block",
     "rbbb": "right bundle branch block", "pac": "premature atrial contractions",
     "pacs": "premature atrial contractions", "av": "atrioventricular", "hocm": "hypertrophic cardiomyopathy",
-    "siadh": "syndrome inappropriate antidiuretic hormone", "pcp": "pneumocystis", "ha": "headache",
+    "siadh": "syndrome inappropriate antidiuretic hormone", "ha": "headache",
     "cp": "chest pain", "etoh": "alcohol", "thc": "cannabis", "marijuana": "cannabis",
     "sti": "sexually transmitted infection", "std": "sexually transmitted disease",
     "stds": "sexually transmitted disease", "tb": "tuberculosis", "icd": "implantable cardioverter defibrillator",
@@ -93,7 +135,42 @@ EXPANSIONS: dict[str, str] = {
     "arthralgia": "joint pain", "arthralgias": "joint pain", "cephalgia": "headache", "cervicalgia": "neck pain",
     "gonarthrosis": "knee osteoarthritis", "coxarthrosis": "hip osteoarthritis", "lumbalgia": "low back pain",
     "emesis": "vomiting", "pyrexia": "fever", "rhinorrhea": "runny nose", "pruritis": "pruritus",
+    "resp": "respiratory", "insuff": "insufficiency", "def": "deficiency", "dz": "disease", "chr": "chronic",
+    "mod": "moderate", "nicm": "nonischemic cardiomyopathy", "icm": "ischemia cardiomyopathy",
+    "hcm": "hypertrophic cardiomyopathy", "paf": "paroxysmal atrial fibrillation", "t2d": "diabetes type 2",
+    "t1d": "diabetes type 1", "dmt2": "diabetes type 2", "dmt1": "diabetes type 1", "hbp": "hypertension",
+    "cvi": "chronic vein insufficiency", "pfo": "patent foramen ovale", "fsgs": "focal segmental glomerulosclerosis",
+    "aoe": "acute otitis externa", "ome": "otitis media effusion", "etd": "eustachian tube dysfunction",
+    "snhl": "sensorineural hearing loss", "tmd": "temporomandibular joint disorder", "lpr": "laryngopharyngeal reflux",
+    "vcd": "vocal cord dysfunction", "eib": "exercise induced bronchospasm", "eoe": "eosinophilic esophagitis",
+    "masld": "nonalcoholic fatty liver disease", "mash": "nonalcoholic steatohepatitis",
+    "pbc": "primary biliary cirrhosis", "psc": "primary sclerosing cholangitis", "aih": "autoimmune hepatitis",
+    "sui": "stress incontinence", "oab": "overactive bladder", "uui": "urge incontinence",
+    "dub": "abnormal uterus bleeding", "hmb": "heavy menstrual bleeding", "pmb": "postmenopausal bleeding",
+    "gsm": "atrophy vaginitis", "bv": "bacterial vaginosis", "vvc": "vulvovaginal candidiasis", "iup": "pregnancy",
+    "sab": "spontaneous abortion", "pmdd": "premenstrual dysphoric disorder", "pms": "premenstrual syndrome",
+    "ocp": "oral contraceptive", "ocps": "oral contraceptive", "gdma1": "gestational diabetes diet controlled",
+    "utis": "urinary tract infection", "uris": "upper respiratory infection", "fai": "femoroacetabular impingement",
+    "itb": "iliotibial band", "itbs": "iliotibial band syndrome", "pfps": "patellofemoral pain syndrome",
+    "gtps": "greater trochanteric pain syndrome", "tfcc": "triangular fibrocartilage complex",
+    "hnp": "herniated disc", "seb": "seborrheic", "derm": "dermatitis", "ak": "actinic keratosis",
+    "aks": "actinic keratosis", "sk": "seborrheic keratosis", "sks": "seborrheic keratosis",
+    "bccs": "basal cell malignant neoplasm", "tth": "tension headache", "moh": "medication overuse headache",
+    "lbd": "lewy body dementia", "vte": "vein thromboembolism", "scd": "sickle cell disease", "sz": "seizure",
+    "wcc": "well child check", "hfmd": "hand foot mouth disease", "wwe": "well woman exam",
+    "awv": "annual wellness visit", "cpe": "annual physical examination", "tob": "nicotine",
+    "dfu": "diabetes foot ulcer", "adpkd": "polycystic kidney adult type", "lada": "other specified diabetes",
+    "tm": "tympanic membrane", "amd": "macular degeneration", "armd": "macular degeneration",
+    "poag": "primary open angle glaucoma", "alt": "transaminase", "ast": "transaminase",
+    "rrms": "multiple sclerosis", "bpad": "bipolar disorder", "1st": "first", "2nd": "second", "3rd": "third",
+    "4th": "fourth", "5th": "fifth", **ADJECTIVES,
 }
 # Only in capitals: the word in small letters means something else.
-CAPITALS = {"CAP": "community acquired pneumonia"}
+CAPITALS = {
+    "CAP": "community acquired pneumonia", "PD": "parkinson disease", "UC": "ulcerative colitis", "AMA": "elderly",
+}
+# Only in a problem's own words: elsewhere the letters mean something else.
+HEADING_CAPITALS = {
+    "PCP pneumonia": "pneumocystis pneumonia", "MS": "multiple sclerosis", "ADD": "attention deficit disorder",
+}
 # fmt: on

@@ -6,8 +6,26 @@ Written here; codes in display form.
 from revcycle_codes.suggestion.aliases_further import FURTHER_ALIASES
 
 # fmt: off
+# Complications of diabetes and the digits of their codes, the same in E10 (type 1) and E11 (type 2, and unsaid).
+_DIABETIC_COMPLICATIONS = {
+    "neuropathy": "40", "polyneuropathy": "42", "peripheral neuropathy": "42", "autonomic neuropathy": "43",
+    "gastroparesis": "43", "nephropathy": "21", "chronic kidney disease": "22", "kidney disease": "22",
+    "microalbuminuria": "29", "albuminuria": "29", "proteinuria": "29", "retinopathy": "319",
+    "nonproliferative retinopathy": "3299", "proliferative retinopathy": "3599", "macular edema": "311",
+    "cataract": "36", "peripheral angiopathy": "51", "peripheral arterial disease": "51",
+    "peripheral vascular disease": "51", "foot ulcer": "621", "skin ulcer": "622", "dermatitis": "620",
+    "hyperglycemia": "65", "hypoglycemia": "649", "ketoacidosis": "10",
+}
+_DIABETES_ALIASES = {
+    name.format(complication): f"{category}.{digits}"
+    for complication, digits in _DIABETIC_COMPLICATIONS.items()
+    for name, category in (
+        ("diabetes with {}", "E11"), ("diabetes type 2 with {}", "E11"), ("diabetes mellitus type 2 with {}", "E11"),
+        ("diabetes type 1 with {}", "E10"), ("diabetes mellitus type 1 with {}", "E10"),
+    )
+}
 ALIASES: dict[str, str] = {
-    **FURTHER_ALIASES,
+    **FURTHER_ALIASES, **_DIABETES_ALIASES,
     "hypertension": "I10", "high blood pressure": "I10", "essential hypertension": "I10",
     "elevated blood pressure reading": "R03.0", "hypertensive heart disease": "I11.9",
     "heart failure": "I50.9", "congestive heart failure": "I50.9", "diastolic heart failure": "I50.30",
@@ -363,7 +381,7 @@ ALIASES: dict[str, str] = {
     "thumb arthritis": "M18.9", "shoulder osteoarthritis": "M19.019", "shoulder arthritis": "M19.019",
     "hand arthritis": "M19.049",
     "ankle arthritis": "M19.079", "glenohumeral arthritis": "M19.019", "knee degenerative joint disease": "M17.9",
-    "hip degenerative joint disease": "M16.9", "post traumatic arthritis": "M12.50", "limb swelling": "M79.89",
+    "hip degenerative joint disease": "M16.9", "post traumatic arthritis": "M19.92", "limb swelling": "M79.89",
     # visits and status
     "preop examination": "Z01.818", "preoperative examination": "Z01.818", "preoperative clearance": "Z01.818",
     "preoperative evaluation": "Z01.818", "surgical clearance": "Z01.818",

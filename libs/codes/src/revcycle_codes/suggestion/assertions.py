@@ -24,7 +24,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 
 _BLOOD = (
     r"(?:mother|father|mom|dad|parents?|sisters?|brothers?|siblings?|grand(?:mother|father|parents?|ma|pa)|aunts?|uncles?"
-    r"|cousins?|nephews?|nieces?|sons?|daughters?|relatives?|twin|half-?(?:brother|sister))"
+    r"|[mp]g[mf]|step-?(?:mother|father|mom|dad|sister|brother|son|daughter)|cousins?|nephews?|nieces?|sons?|daughters?|relatives?|twin|half-?(?:brother|sister))"
 )
 _OTHERS = (
     r"(?:husband|wife|spouse|partner|boyfriend|girlfriend|roommates?|children|kids|friends?|neighbou?rs?|co-?workers?"
@@ -43,19 +43,21 @@ _FAMILY = _words(
     rf"|\b{_OTHERS}\b[^.;]{{0,30}}\b(?:who|has|had|have|with|was|were|is|are|suffers?|got|caught|tested|died|diagnosed)\b"
 )
 _NEGATED = _words(
-    r"\b(no|not|denies|denied|deny|denying|without|w/o|negative|no evidence of|absence of|free of|never|neither|nor"
-    r"|none|ruled out|rules out|excluded|resolved|(un|less )likely|improbable|unremarkable for|doubt(ful)?|declines"
+    r"Ø|\b(no|not|neg|denies|denied|deny|denying|without|w/o|negative|no evidence of|absence of|free of|never|neither"
+    r"|nor|none|ruled out|rules out|excluded|resolved|(un|less )likely|improbable|unremarkable for|unrevealing( for)?"
+    r"|doubt(ful)?|declines"
     r"|fail(s|ed)? to (reveal|show|demonstrate|find|identify)|nothing to|(rather|other) than|instead of|as opposed to"
     r"|argues? against|lack of|lacks|devoid of|cannot see|can't see|doesn't|isn't|hasn't|didn't|wasn't|don't)\b"
 )
 _UNCERTAIN = _words(
     r"\b(probabl[ey]|probability|possibl[ey]|possibility|likelihood|chances? of|suspect(ed|s)?"
     r"|suspicio(n|us)( for| of)?|(most |very )?likely|rule[- ]outs?|r/o|s/o|versus|vs|consistent w(ith)?"
-    r"|compatible w(ith)?|concern(s|ing|ed)?( for| about)?|questionable|may (be|have|represent)|might"
+    r"|c/w|compatible w(ith)?|concern(s|ing|ed)?( for| about)?|questionable|may (be|have|represent)|might"
     r"|(could|would|can) (be|represent|fit|suggest|explain|lead|cause|develop)|presum(ed|ptive|ably)|differentials?"
     r"|dd?x|working|provisional|tentative|preliminary|appears? (to|like)"
     r"|seem(s|ed)?|look(s|ed|ing)? (like|for)|thought (to|this)|felt to|believed to|assum(e|ed|ing)|favou?r(s|ed|ing)?"
-    r"|evaluat(e|ion) (for|of)|to evaluate|screen(ed|ing)? for|risks? (of|for)|indicative of|suggest(s|ive|ing)?( of)?"
+    r"|(evaluat(e|ion)|image|scan|imaging) (for|of)|to evaluate|screen(ed|ing)? for|risks? (of|for)|indicative of"
+    r"|suggest(s|ive|ing)?( of)?"
     r"|question of|(can ?not|can't|could not|unable to)( \w+)? (exclude|be( \w+)? (ruled out|excluded)|rule out)|query"
     r"|work-?up (for|of)|worr(y|ied)|afraid|fears?|(low|high|clinical|some|little) suspicion|test(ing|ed)? for"
     r"|consider(ed|ing|ation)?|pending|to exclude|assess for|threshold|if|should|unless|in case|watch for"
@@ -70,8 +72,11 @@ _HISTORICAL = _words(
     r"|childhood|recovered from|as an? (child|teen\w*|kid|infant|young)|initially|formerly|back in)\b"
 )
 _AFTER_HISTORICAL = _words(
-    r"\b(years? ago|last (year|winter|spring|summer|fall)|in childhood|as an? (child|teen\w*|kid)|in the past|resolved"
-    r"|cured|in remission|outgrew|outgrown|no longer|(since|now|fully) (cleared|recovered|healed)"
+    r"\b((years?|winters?|summers?|springs?|falls?|seasons?|decades?) ago|last (year|winter|spring|summer|fall)"
+    r"|in childhood|as an? (child|teen\w*|kid)|in the past|resolved|cured"
+    r"|in remission|outgrew|outgrown|no longer|(since|now|fully) (cleared|recovered|healed)"
+    r"|recovered|during (his|her|the|a) (first|second|last|prior|previous) \w+"
+    r"|with (his|her|the|a) (first|second|third|last|prior|previous|older|oldest) (child|baby|pregnancy|delivery)"
     r"|none (since|currently)|in (19|20)\d\d|\((19|20)\d\d)\b"
 )
 # A list of what the patient has, in the usual words of an opening sentence: not a statement about the past.
@@ -85,6 +90,7 @@ _AFTER_NEGATED = _words(
 )
 _AFTER_UNCERTAIN = _words(
     r"^\W*(?:[\w-]+\W+){0,4}?(suspected|possible|probable|questionable|likely|in the differential|versus|vs|\?"
+    r"|(lower|reduce|prevent|protect)s\b"
     r"|considered|pending|can ?not be|to be (confirmed|determined|ruled|excluded)|being (evaluated|worked up))"
 )
 _BREAK = _words(

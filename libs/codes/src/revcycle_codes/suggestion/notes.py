@@ -67,9 +67,16 @@ _LABEL = re.compile(
     r"|testing|education|orders?|dispo(sition)?|patient education and counseling)\b[^:]{0,30}:?",
     re.IGNORECASE,
 )
+# A line of the plan begins with what is to be done.
+_ORDER = re.compile(
+    r"(repeat|check(?!-?\s?up)|order|monitor|schedule|send|give|avoid|wash|apply|keep|call|go|watch|consider|try|stop|hold"
+    r"|add|begin|resume|initiate|proceed|transition|decrease|switch|change|taper|wean|rtc|f/u|use|encourage"
+    r"|reassure)\b(?=\s+\S)|return if\b",
+    re.IGNORECASE,
+)
 _VERB = re.compile(
     r"\b(i|we|he|she|they|will|is|was|are|were|has|have|had|continue|continued|recommend|recommended|ordered|discussed"
-    r"|reviewed|advised|prescribed|start|started|increase|return|denies|presents|should|can|take|obtain|refer)\b",
+    r"|reviewed|advised|prescribed|start|started|increase|return|lowers|reduces|prevents|helps|causes|denies|presents|should|can|take|obtain|refer)\b",
     re.IGNORECASE,
 )
 # "1. Hypertension. Stable. 2. Diabetes": a number before a capital begins the next problem of a line.
@@ -152,7 +159,7 @@ def problems(text: str, section: Section) -> list[Problem]:
         start += bullet.end() if bullet else 0
         content = text[start:end].strip()
         start += len(text[start:end]) - len(text[start:end].lstrip())
-        if not content or _LABEL.match(content):
+        if not content or _LABEL.match(content) or _ORDER.match(content):
             continue
         if regard := _REGARDING.match(content):
             heads.append((start + regard.start("what"), start + regard.end("what")))
@@ -166,7 +173,7 @@ def problems(text: str, section: Section) -> list[Problem]:
     return [Problem(start, end, body) for (start, end), body in zip(heads, ends, strict=False)]
 
 
-_CONTENT = re.compile(r"[A-Za-z]{3,}")
+_CONTENT = re.compile(r"[A-Za-z]{2,}")
 _PART_END = re.compile(
     r"[,;(]|(?<!w)/(?!p\b|o\b)|(?=\bs/p\b|\bstatus post\b)|\b(?:and|with|secondary to|due to|after|following|while"
     r"|since|sustained|for the (?:past|last)|on)\b",
@@ -177,7 +184,7 @@ _PLACE_WORDS = (
     " wrist hand hands finger thumb ankle ankles foot feet toe heel back neck lumbar cervical thoracic extremity"
     " extremities eye eyes ear ears breast breasts chest abdomen initial encounter subsequent acute chronic stable"
     " improving resolved the middle index ring little great first second third fourth fifth medial lateral anterior"
-    " posterior proximal distal"
+    " posterior proximal distal pain swelling stiffness inflammation complications complication"
 )
 _PLACES = frozenset(_PLACE_WORDS.split())
 

@@ -1,6 +1,7 @@
 """The phrases of a release and the search over them: weighted words, coverage both ways."""
 
 import math
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,22 +10,42 @@ from heapq import nlargest
 from msgspec import Struct
 
 from revcycle_codes.loaders.tabular import TabularNode
-from revcycle_codes.suggestion.terms import LIGHT, joined, words
+from revcycle_codes.suggestion.body import SITE_WORDS
+from revcycle_codes.suggestion.terms import LIGHT, joined, required_words, words
 
 _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
+_OPTIONAL_WEIGHT = 0.2
+_UNKNOWN_WEIGHT = 0.35
+_LEAST = 0.3
+_PLACE_DISCOUNT = 0.6  # a place that a phrase does not name decides the leaf, not whether the phrase is meant
 _COMMON = 6_000
-_WITHOUT, _MOST, _PLAIN_BONUS = "without", 0.8, 1.05
+_LETTERS = re.compile(r"[A-Z]{2,4}")
+_ABBREVIATION = re.compile(r"[\[(]([A-Z]{3,6})[\])]")
 _COMPLETIONS = 3_000
+_TABULAR_WEIGHT = 0.97
+_INCLUSION_WEIGHT = 0.96
+# Words of a code that say whose or what kind of condition it is: unsaid, the code is not meant.
+_MARK_WORDS = (
+    "newborn neonatal perinatal congenital puerperium pregnancy labor fetal maternal malignant neoplasm poisoning"
+    " adverse underdosing displacement leakage breakdown complication postprocedural syphilitic gonococcal tuberculous"
+    " leprosy diphtheritic screening exposure burn corrosion thalassemia embolism subluxation long"
+)
+_MARKS = frozenset(_MARK_WORDS.split())
+_UNMARKED = 0.7
+_NONE: frozenset[str] = frozenset()
 
 
 class Phrase(Struct, frozen=True):
-    """Words that name a code: a description, inclusion term, index entry or name in use."""
+    """Words that name a code: a description, inclusion term, index entry or name in use. `optional` are stems that
+    the phrase stands for without being said.
+    """
 
     code: str
     path: tuple[str, ...]
     stems: frozenset[str]
     weight: float = 1.0
+    optional: frozenset[str] = frozenset()
 
 
 class Match(Struct, frozen=True):
@@ -43,7 +64,18 @@ def tabular_phrases(nodes: Iterable[TabularNode]) -> list[Phrase]:
             continue
         texts = [("description", node.description)]
         texts += [("inclusion term", text) for text in (*node.inclusion_terms, *node.includes)]
-        found += [Phrase(node.code, (kind, text), frozenset(words(joined(text))), 0.97) for kind, text in texts]
+        for kind, text in texts:
+            if _LETTERS.fullmatch(text):  # "PCP" beside a drug's name is a provider in a note
+                continue
+            stems = frozenset(words(joined(text)))
+            required = required_words(text)
+            weight = _TABULAR_WEIGHT if kind == "description" else _INCLUSION_WEIGHT
+            found.append(Phrase(node.code, (kind, text), stems, weight, stems - required if required else _NONE))
+            if node.code[0] not in "TZ":  # drugs and tests
+                found += [
+                    Phrase(node.code, ("abbreviation", short), frozenset(words(short)), _TABULAR_WEIGHT)
+                    for short in _ABBREVIATION.findall(text)
+                ]
     return found
 
 
@@ -70,7 +102,11 @@ class PhraseIndex:
             for word, numbers in self._postings.items()
         }
         self._unknown = math.log(1 + total)
-        self._totals = [sum(self._weights[word] for word in phrase.stems) for phrase in self.phrases]
+        self._totals = [
+            self._sum(phrase.stems - phrase.optional) + _OPTIONAL_WEIGHT * self._sum(phrase.optional)
+            for phrase in self.phrases
+        ]
+        self._marks = [(phrase.stems - phrase.optional) & _MARKS for phrase in self.phrases]
         self._vocabulary = sorted(self._postings)
         self.exact: dict[tuple[str, ...], Phrase] = {}
         self.longest = 0
@@ -83,8 +119,11 @@ class PhraseIndex:
             self.longest = max(self.longest, len(key))
 
     def weight(self, word: str) -> float:
-        """How much a word tells."""
-        return self._weights.get(word, self._unknown * 0.6)
+        """How much a word tells; one that no phrase knows (a drug, a course) tells little of the code."""
+        return self._weights.get(word, self._unknown * _UNKNOWN_WEIGHT)
+
+    def _sum(self, known: Iterable[str]) -> float:
+        return sum(self._weights[word] for word in known)
 
     def search(self, query: Sequence[str], context: frozenset[str], limit: int) -> list[Match]:
         """The best phrases for a query. `context` words (of the text around it) complete a phrase but count half."""
@@ -92,6 +131,9 @@ class PhraseIndex:
         wanted = sum(self.weight(word) for word in asked)
         if not wanted:
             return []
+        telling = context - asked
+        said_light = [(word, self._weights[word]) for word in asked & LIGHT if word in self._weights]
+        places = [(word, self.weight(word)) for word in asked & SITE_WORDS]
         matched: dict[int, float] = defaultdict(float)
         for word in asked:
             numbers = self._postings.get(word, ())
@@ -105,15 +147,17 @@ class PhraseIndex:
             if gain < floor:
                 continue
             phrase = self.phrases[number]
-            light = sum(self._weights[word] for word in phrase.stems & asked if word in LIGHT)
-            around = sum(self._weights[word] for word in (phrase.stems & context) - asked) * _CONTEXT_WEIGHT
-            query_part = min(1.0, (gain + light) / wanted)
-            phrase_part = min(1.0, (gain + light + around) / self._totals[number])
+            light = sum(weight for word, weight in said_light if word in phrase.stems)
+            around = self._sum((phrase.stems & telling) - phrase.optional) * _CONTEXT_WEIGHT if telling else 0.0
+            beside = self._sum(phrase.optional & asked) * (1 - _OPTIONAL_WEIGHT) if phrase.optional else 0.0
+            elsewhere = sum(weight for part, weight in places if part not in phrase.stems) * _PLACE_DISCOUNT
+            query_part = min(1.0, (gain + light) / (wanted - elsewhere))
+            phrase_part = min(1.0, (gain + light + around - beside) / self._totals[number])
+            if phrase_part < _LEAST:
+                continue
             score = 2 * query_part * phrase_part / (query_part + phrase_part) * phrase.weight
-            if (
-                phrase_part < _MOST and _WITHOUT in phrase.stems
-            ):  # what the query does not say, the patient does not have
-                score *= _PLAIN_BONUS
+            if not self._marks[number] <= asked:
+                score *= _UNMARKED
             scored.append((score, -number, phrase_part))
         return [Match(self.phrases[-number], score, part) for score, number, part in nlargest(limit, scored)]
 

@@ -6,15 +6,19 @@ from functools import lru_cache
 
 from revcycle_codes.rules.curated import SYMPTOMS
 from revcycle_codes.rules.laterality import side_of
+from revcycle_codes.suggestion.body import REGIONS, SITE_WORDS
 from revcycle_codes.suggestion.said import at_site, said_instead
-from revcycle_codes.suggestion.terms import LIGHT, word_set, words
+from revcycle_codes.suggestion.terms import LIGHT, required_words, word_set, words
 from revcycle_codes.table import CodeRow, CodeTable
 
 _SIDE = re.compile(r"\b(right|left|bilateral|both|rt|lt|bilat|b/l)\b", re.IGNORECASE)
 _SIDE_NAMES = {"both": "bilateral", "bilat": "bilateral", "b/l": "bilateral", "rt": "right", "lt": "left"}
 _SIDE_LETTER = re.compile(r"(?<![\w/])([RL])(?=\s+[a-z]{3,})")
 _LETTERS = {"R": "right", "L": "left"}
-_DROPPED = frozenset({"unspecified", "side"})
+_DROPPED = frozenset({"unspecified", "side", "site", "control"})
+_PLAIN = frozenset({"unspecified", "uncomplicated"})
+_ABSENT = re.compile(r"\b(?:no|not|without|w/o|denies|negative for|never)\b[^.;\n]*", re.IGNORECASE)
+_FILLERS = frozenset({"skin", "part", "other", "subcutaneous", "tissue", "including", "region", "primary", "specified"})
 _LATER = re.compile(
     r"\b(healing|healed|post-?op(erative)?|after (surgery|repair)|cast removal"
     r"|status post (repair|surgery|fixation))\b",
@@ -31,10 +35,16 @@ def side_in(text: str) -> str | None:
     return sides.pop() if len(sides) == 1 else None
 
 
+@lru_cache(maxsize=1024)
+def _present(text: str) -> str:
+    """A text without what it says to be absent."""
+    return _ABSENT.sub(" ", text)
+
+
 def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Billable codes for a found code, with the rules applied. `texts` go from the heading outwards."""
     side = next((found for text in texts if (found := side_in(text))), None)
-    heading = " ".join(texts[:3])
+    heading = _present(" ".join(texts[:3]))
     rows = table.rows(key)
     if not rows:
         return []
@@ -45,7 +55,9 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
     said = said_instead(row.code, texts[0], heading, rules)
     if said is not None and (instead := table.rows(said)) and instead[0].billable:
         row = instead[0]
-    elif narrower := _narrower(table, row, word_set(heading), side):
+    elif narrower := _narrower(table, row, word_set(heading), side) or _at_part(
+        table, row, word_set(_present(" ".join(texts[:2]))), side
+    ):
         row = narrower
         rules.append("site")
     if not row.billable:
@@ -93,6 +105,32 @@ def _narrower(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | 
     return best[2] if best else None
 
 
+def _at_part(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | None) -> CodeRow | None:
+    """The code of an unspecified one's category for the part of the body that the heading names."""
+    own = _told(row.description)
+    parts = (said & SITE_WORDS) - own
+    if not row.billable or not parts or "unspecified" not in own:
+        return None
+    wider = parts.union(*(REGIONS.get(part, ()) for part in parts))
+    best: tuple[tuple[int, bool, int, str], CodeRow] | None = None
+    for sibling, told in _category(table, row.code[:3]):
+        added = told - own
+        if not added & wider or added - wider - _FILLERS - {side} or own - told - _DROPPED - _FILLERS:
+            continue
+        if (len(row.code) == _FULL or len(sibling.code) == _FULL) and sibling.code[-1] != row.code[-1]:
+            continue
+        # A named part that the code set does not list is another part of its region, not an unspecified one.
+        unnamed = "unspecified" in told and not told & parts
+        rank = (-len(added & parts), unnamed, len(added), sibling.code)
+        best = min(best, (rank, sibling), key=lambda one: one[0]) if best else (rank, sibling)
+    return best[1] if best else None
+
+
+@lru_cache(maxsize=2048)
+def _category(table: CodeTable, prefix: str) -> list[tuple[CodeRow, frozenset[str]]]:
+    return [(row, _told(row.description)) for row in table.under(prefix) if row.billable]
+
+
 def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | None:
     said = word_set(text)
     later = _LATER.search(text) is not None
@@ -100,13 +138,14 @@ def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | 
 
     def rank(row: CodeRow) -> tuple[float, str]:
         told = _told(row.description)
-        heavy = told - LIGHT
-        fit = len(heavy & said) - 0.6 * len(heavy - said)
-        fit += 1.5 * ("unspecified" in told or row.code.endswith("9"))
+        unsaid = required_words(row.description) - LIGHT - said - own - _PLAIN
+        fit = len((told - LIGHT) & said) - 1.0 * len(unsaid)
+        fit += (0.6 if unsaid else 1.2) * bool(told & _PLAIN) + 0.1 * row.code.endswith("9")
         fit += 0.8 * (side is not None and side in told) - 0.3 * ("other" in told)
         fit += 0.5 * (len(row.code) == _FULL and row.code[-1] == wanted)
         return -fit, row.code
 
+    own = word_set(table.rows(key)[0].description)
     leaves = [row for row in table.under(key) if row.billable]
     return min(leaves, key=rank, default=None)
 
@@ -118,9 +157,10 @@ def _sided(table: CodeTable, row: CodeRow, side: str) -> list[str]:
         return []
     extension = row.code[-1] if len(row.code) == _FULL else ""
     by_side: dict[str, str] = {}
+    named = _told(own[1])
     for sibling in table.under(row.code[:4]):
         other = side_of(sibling.description)
-        if sibling.billable and other and other[1] == own[1] and sibling.code.endswith(extension):
+        if sibling.billable and other and _told(other[1]) == named and sibling.code.endswith(extension):
             by_side.setdefault(other[0], sibling.code)
     if side in by_side:
         return [by_side[side]]
@@ -136,14 +176,55 @@ _DIABETIC: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("G629", "G609", "G603"), "42", "neuropathy"),
     (("I739",), "51", "angiopathy"),
     (("R739",), "65", "hyperglycemia"),
+    (("E162",), "649", "hypoglycemia"),
+    (("H3500",), "319", "retinopathy"),
 )
-_PART_OF_THE_CODE = frozenset({"neuropathy", "angiopathy", "hyperglycemia"})  # a kidney's stage, an ulcer's site stay
+# A kidney's stage and an ulcer's site stay beside the combination.
+_PART_OF_THE_CODE = frozenset({"neuropathy", "angiopathy", "hyperglycemia", "hypoglycemia", "retinopathy"})
 
 
 def combine(keys: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Replacements by the guidelines' presumed links: key to (new key, rule). Empty for what stays as it is."""
     present = set(keys)
-    return _with_hypertension(present) | _with_diabetes(present)
+    return _with_hypertension(present) | _with_diabetes(present) | _with_partner(present)
+
+
+# Two conditions that have one code together: what is replaced, its partner, the digits that take the place of the
+# first one's, and whether the partner is part of the new code.
+_TOGETHER: tuple[tuple[tuple[str, ...], tuple[str, ...], str, bool], ...] = (
+    (("N200", "N201", "N209"), ("N1330", "N1339"), "N132", True),
+    (("K219",), ("K2090", "K2080", "K209"), "K2100", True),
+    (("N400",), ("R33", "R350", "R351", "R391", "N138"), "N401", False),
+    (("N3000",), ("R31",), "N3001", True),
+    (("N3090",), ("R31",), "N3091", True),
+    (("N393",), ("N3941",), "N3946", True),
+    (("I2510",), ("I200",), "I25110", True),
+    (("I2510",), ("I2089",), "I25118", True),
+    (("I2510",), ("I209",), "I25119", True),
+    (("J449",), ("J20", "J18", "J15"), "J440", False),
+    (("R110",), ("R1110",), "R112", True),
+    (("M545", "M5450"), ("M5430",), "M5440", True),
+    (("M545", "M5450"), ("M5431",), "M5441", True),
+    (("M545", "M5450"), ("M5432",), "M5442", True),
+    (("M5126",), ("M5416", "M5410"), "M5116", True),
+    (("M5127",), ("M5417", "M5410"), "M5117", True),
+    (("K7030",), ("R188",), "K7031", True),
+)
+
+
+def _with_partner(present: set[str]) -> dict[str, tuple[str, str]]:
+    """Conditions that the code set joins: a stone with hydronephrosis, low back pain with sciatica.
+
+    Sources: the tabular list's combination codes and its excludes notes at the plain ones.
+    """
+    replaced: dict[str, tuple[str, str]] = {}
+    for plain, partners, instead, whole in _TOGETHER:
+        first = [key for key in sorted(present) if key in plain]
+        beside = [key for key in sorted(present) if key.startswith(partners)]
+        if first and beside:
+            gone = [*first, *beside] if whole else first
+            replaced |= dict.fromkeys(gone, (instead, "combination:" + instead))
+    return replaced
 
 
 def _with_hypertension(present: set[str]) -> dict[str, tuple[str, str]]:
@@ -166,10 +247,11 @@ def _with_diabetes(present: set[str]) -> dict[str, tuple[str, str]]:
     for partners, digits, name in _DIABETIC:
         beside = [key for key in sorted(present) if key.startswith(partners)]
         for plain in ("E119", "E109"):
-            if plain in present and plain not in replaced and beside:
-                replaced[plain] = (plain[:3] + digits, f"combination:diabetes-{name}")
+            if plain in present and beside:
+                instead = (plain[:3] + digits, f"combination:diabetes-{name}")
+                replaced.setdefault(plain, instead)
                 if name in _PART_OF_THE_CODE:
-                    replaced |= dict.fromkeys(beside, replaced[plain])
+                    replaced |= dict.fromkeys(beside, instead)
     return replaced
 
 
@@ -181,9 +263,12 @@ _SIDE_DIGITS = {"1": "right", "2": "left"}
 def explained_symptoms(keys: Iterable[str]) -> set[str]:
     """Symptoms among the keys that another of them explains, on the same side where both have one."""
     present = list(keys)
+    # The symptoms of an enlarged prostate are coded beside N40.1 (its note "use additional code").
+    wanted = ("R33", "R35", "R391") if "N401" in present else ("-",)
     return {
         key
         for key in present
+        if not key.startswith(wanted)
         for prefix, causes in (*SYMPTOMS.items(), *_ALSO_EXPLAINED.items())
         if key.startswith(prefix) and any(other.startswith(causes) and _same_side(key, other) for other in present)
     }

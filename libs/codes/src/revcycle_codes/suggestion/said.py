@@ -17,6 +17,13 @@ def _sites(
 
 # fmt: off
 _SITES = _sites(
+    ("H905", _ANY, "H905", {"right": "H9041", "left": "H9042", "bilateral": "H903"}),
+    ("H902", _ANY, "H902", {"right": "H9011", "left": "H9012", "bilateral": "H900"}),
+    ("K4090", _ANY, "K4090", {"bilateral": "K4020"}),
+    ("M189", _ANY, "M189", {"right": "M1811", "left": "M1812", "bilateral": "M180"}),
+    ("M1992", r"\bknees?\b", "M179", {"right": "M1731", "left": "M1732", "bilateral": "M172"}),
+    ("M1992", r"\bhips?\b", "M169", {"right": "M1651", "left": "M1652", "bilateral": "M164"}),
+    ("S62339A", _ANY, "S62339A", {"right": "S62336A", "left": "S62337A"}),
     # Arthritis without a kind, at a joint: osteoarthritis of it.
     ("M179", _ANY, "M179", {"right": "M1711", "left": "M1712", "bilateral": "M170"}),
     ("M169", _ANY, "M169", {"right": "M1611", "left": "M1612", "bilateral": "M160"}),
@@ -65,6 +72,14 @@ _SAID = tuple(
         ("I509", r"\b(mixed|combined)\b", "I5040", "heart-failure-kind"),
         ("I509", r"\bdiastolic heart failure\b|\bhfpef\b", "I5030", "heart-failure-kind"),
         ("I509", r"\bsystolic heart failure\b|\bhfref\b", "I5020", "heart-failure-kind"),
+        ("M75100", r"\b(partial|incomplete|partial[- ]thickness)\b", "M75110", "tear-kind"),
+        ("M75100", r"\b(complete|full[- ]thickness)\b", "M75120", "tear-kind"),
+        ("F17200", r"\b(vap(e|es|ing)|e-?cig\w*)\b", "F17290", "product-vaping"),
+        ("F17200", r"\b(chew\w*|dip|snuff|smokeless)\b", "F17220", "product-chewing"),
+        ("O24419", r"\bdiet[- ]controlled\b|\bdiet alone\b", "O24410", "control"),
+        ("O24419", r"\binsulin\b", "O24414", "control"),
+        ("O24419", r"\b(metformin|glyburide|oral)\b", "O24415", "control"),
+        ("Z00129", r"(?<!without )(?<!no )\babnormal findings", "Z00121", "abnormal-findings"),
         ("C439", r"\b(back|chest|abdomen|flank|trunk)\b", "C4359", "site"),
         ("C439", r"\b(scalp|neck)\b", "C434", "site"),
         ("C439", r"\b(face|cheek|forehead|nose)\b", "C4330", "site"),
@@ -111,6 +126,9 @@ _SEVERITY = tuple(
 )
 # fmt: on
 _RECURRENT = re.compile(r"\brecurrent\b", re.IGNORECASE)
+_DEPENDENT = re.compile(r"\b(moderate|severe|dependen\w+)\b", re.IGNORECASE)
+_REPLACED = re.compile(r"\b(suboxone|buprenorphine|methadone|bup/?nal\w*|bup|naltrexone|vivitrol)\b", re.IGNORECASE)
+_REMISSION = re.compile(r"\b(remission|sober|abstinent)\b", re.IGNORECASE)
 _MAJOR = ("F320", "F321", "F322", "F329", "F339")
 _SITE_RULES = {"M": "osteoarthritis-site"}
 
@@ -129,7 +147,19 @@ def said_instead(key: str, heading: str, said: str, rules: list[str]) -> str | N
         if key == found and pattern.search(said):
             rules.append(name)
             return instead
-    return _depression(key, heading, rules)
+    return _substance(key, heading, said, rules) or _depression(key, heading, rules)
+
+
+def _substance(key: str, heading: str, said: str, rules: list[str]) -> str | None:
+    """A use disorder by its severity and course: moderate, severe or on replacement is dependence (F10 to F19)."""
+    if not re.fullmatch(r"F1\d[12]0", key):
+        return None
+    dependent = key[3] == "2" or _DEPENDENT.search(heading) or (key[:3] == "F11" and _REPLACED.search(said))
+    instead = f"{key[:3]}{'2' if dependent else '1'}{'1' if _REMISSION.search(heading) else '0'}"
+    if instead == key:
+        return None
+    rules.append("use-disorder")
+    return instead
 
 
 def _depression(key: str, heading: str, rules: list[str]) -> str | None:

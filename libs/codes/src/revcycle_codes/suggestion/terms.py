@@ -3,16 +3,31 @@
 import re
 from functools import lru_cache
 
-from revcycle_codes.suggestion.abbreviations import CAPITALS, COMPOUNDS, EXPANSIONS
+from revcycle_codes.suggestion.abbreviations import CAPITALS, COMPOUNDS, EXPANSIONS, HEADING_CAPITALS, READINGS
 
 _JOINT = "·"
 _WORD = re.compile(rf"[A-Za-z0-9{_JOINT}]+(?:'[a-z]+)?")
 _COMPOUND = re.compile(COMPOUNDS, re.IGNORECASE)
 _SEPARATORS = str.maketrans(dict.fromkeys("-/. ", _JOINT))
-_ROMAN = re.compile(r"\b(stage|type|class|grade) (i{1,3}|iv|v)\b", re.IGNORECASE)
+_READ = tuple((re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in READINGS)
+_MAY_READ = re.compile(r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place)\b", re.IGNORECASE)
+_HEADING_CAPITALS = re.compile(rf"\b({'|'.join(HEADING_CAPITALS)})\b")
+_ROMAN = re.compile(r"\b(stage|type|class|grade|bipolar|gold) (i{1,3}|iv|v)([ab]?)\b", re.IGNORECASE)
 _NUMBERS = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
-_STAGE = re.compile(r"\bckd-?(\d[ab]?)\b", re.IGNORECASE)
+_STAGE = re.compile(r"\bckd[- ]?(?:stage )?g?([1-5][ab]?|i{1,3}[ab]?|iv|v)\b", re.IGNORECASE)
 _STAGED = r"ckd stage \1"
+# Levels of the spine: "L4-5" is lumbar, "L1" the first lumbar vertebra.
+_REGIONS = {"c": "cervical", "t": "thoracic", "l": "lumbar", "s": "sacral"}
+_LEVELS = re.compile(
+    r"\b(?:l5[-/ ]*s1|(?P<region>[ctl])(?P<level>\d{1,2})(?P<further>(?: ?[-/–] ?[ctls]?\d{1,2})*))\b"
+    r"(?! ?(?:dm|diabet))",
+    re.IGNORECASE,
+)
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
+# Two words for one part of the body, and the one they become.
+_PAIRS = {(level, part): limb for level, limb in (("lower", "leg"), ("upper", "arm")) for part in ("extremity", "limb")}
+# What a code's text says and a clinician need not: words in brackets, and what the patient does not have.
+_OPTIONAL = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\b(?:without|not)\b[^,;]*|\bunspecified\b|\bnos\b", re.IGNORECASE)
 _SUFFIXES = (
     ("ies", "y"),
     ("sses", "ss"),
@@ -34,7 +49,7 @@ _STOP_WORDS = (
 _STOP = frozenset(_STOP_WORDS.split())
 _LIGHT_WORDS = (
     "unspecified other nos nec not elsewhere classified specified site part without encounter initial mention"
-    " acute chronic mild moderate severe right left bilateral stable improving worsening recurrent persistent"
+    " acute chronic mild moderate severe right left bilateral sided stable improving worsening recurrent persistent"
     " intermittent ongoing longstanding well poorly uncontrolled controlled history follow up followup disease disorder"
     " syndrome condition"
     " essential primary type"
@@ -63,8 +78,41 @@ def joined(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Stems of a joined text in order, abbreviations written out, stop words left out."""
-    plain = _ROMAN.sub(lambda found: f"{found[1]} {_NUMBERS[found[2].lower()]}", _STAGE.sub(_STAGED, text))
-    return [part for match in _WORD.findall(plain) for part in _parts(match)]
+    tokens = [(part, 0, 0) for match in _WORD.findall(_read(text)) for part in _parts(match)]
+    return [token for token, _, _ in _paired(tokens)]
+
+
+def _read(text: str) -> str:
+    """The text with its signs, stages and levels in the words of the code set."""
+    if _MAY_READ.search(text):  # most texts have nothing to read, and looking for everything takes long
+        for pattern, instead in _READ:
+            text = pattern.sub(instead, text)
+    text = _HEADING_CAPITALS.sub(lambda found: HEADING_CAPITALS[found[1]], text)
+    return _ROMAN.sub(_arabic, _STAGE.sub(_STAGED, _LEVELS.sub(_level, text)))
+
+
+def _arabic(found: re.Match[str]) -> str:
+    return f"{found[1]} {_NUMBERS[found[2].lower()]}{found[3]}"
+
+
+def _level(found: re.Match[str]) -> str:
+    if found["region"] is None:
+        return "lumbosacral"
+    region, level = _REGIONS[found["region"].lower()], int(found["level"])
+    if found["further"] or not 0 < level <= len(_ORDINALS):
+        return region
+    return f"{_ORDINALS[level - 1]} {region}"
+
+
+def _paired(tokens: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """The tokens with the two words of `_PAIRS` made one."""
+    found: list[tuple[str, int, int]] = []
+    for token, start, end in tokens:
+        if found and (one := _PAIRS.get((found[-1][0], token))):
+            found[-1] = (one, found[-1][1], end)
+        else:
+            found.append((token, start, end))
+    return found
 
 
 @lru_cache(maxsize=1024)
@@ -73,11 +121,17 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(words(text))
 
 
+@lru_cache(maxsize=131_072)
+def required_words(description: str) -> frozenset[str]:
+    """The stems of a code's text that a clinician has to say: no bracket, nothing that the patient does not have."""
+    return frozenset(words(joined(_OPTIONAL.sub(" ", description))))
+
+
 def spans(text: str, start: int, end: int) -> list[tuple[str, int, int]]:
     """Stems of a stretch of text with their characters; a written-out abbreviation keeps the abbreviation's place."""
-    return [
-        (part, match.start(), match.end()) for match in _WORD.finditer(text, start, end) for part in _parts(match[0])
-    ]
+    return _paired(
+        [(part, match.start(), match.end()) for match in _WORD.finditer(text, start, end) for part in _parts(match[0])]
+    )
 
 
 @lru_cache(maxsize=65_536)
@@ -86,4 +140,9 @@ def _parts(token: str) -> tuple[str, ...]:
     if word in _STOP:
         return ()
     whole = word.replace(_JOINT, "")
-    return tuple(stem(part) for part in (CAPITALS.get(token) or EXPANSIONS.get(whole, whole)).split())
+    return tuple(stem(part) for part in _expanded(CAPITALS.get(token, whole)))
+
+
+def _expanded(text: str) -> list[str]:
+    """The words of a text with abbreviations written out; what stands for one may hold another."""
+    return [part for word in text.split() for part in (_expanded(EXPANSIONS[word]) if word in EXPANSIONS else [word])]
