@@ -31,7 +31,7 @@ from revcycle_codes.suggestion.measured import body_mass_code, gestation, trimes
 from revcycle_codes.suggestion.notes import Problem, Section, SectionKind, heading_parts, problems, sections
 from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
 from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
-from revcycle_codes.suggestion.refine import combine, explained_symptoms, refine
+from revcycle_codes.suggestion.refine import combine, explained_symptoms, less_exact, refine
 from revcycle_codes.suggestion.terms import LIGHT, joined, spans, word_set, words
 from revcycle_codes.table import CodeTable
 
@@ -52,11 +52,17 @@ _STATED = re.compile(r"\b[A-TV-Z]\d[0-9A-Z]\.[0-9A-Z]{1,4}\b|(?<=\()[A-TV-Z]\d[0
 _COVERAGE, _MORE_THAN_HALF = 0.7, 0.6
 _NARRATIVE = {
     SectionKind.ASSESSMENT: 0.55,
+    SectionKind.PLAN: 0.55,
     SectionKind.COMPLAINT: 0.5,
     SectionKind.HISTORY: 0.42,
     SectionKind.PAST: 0.3,
 }
+_ASSESSED = (SectionKind.ASSESSMENT, SectionKind.PLAN)
 _BODY_CHARACTERS, _TAIL_CHARACTERS = 600, 60
+_BESIDE = ("N18", "L97")  # stages and ulcers stand beside the combination code of their cause
+_STATUS_NAMES = ("status post", "history of")
+_DONE = re.compile(r"\b(after|following|since|out from|recover\w+ from)\b", re.IGNORECASE)
+_SEPARATED = re.compile(r"[,;]|\band\b")
 _AFTER_SURGERY = "Z98890"
 # Personal history, absence, transplant, implant and status; family history (Z80 to Z84) is never suggested.
 _PERSONAL_HISTORY = ("Z85", "Z86", "Z87", *(f"Z{number}" for number in range(89, 100)), "I252")
@@ -157,15 +163,16 @@ class Suggester:
             text[part.start : part.end] for part in parts if part.kind in (SectionKind.COMPLAINT, SectionKind.HISTORY)
         )
         for place, part in enumerate(parts):
-            if part.kind is SectionKind.ASSESSMENT:
+            if part.kind in _ASSESSED:
                 found.extend(self._stated_codes(text, part))
                 for problem in _with_plan(problems(text, part), parts[place + 1 : place + 2]):
                     found.extend(self._from_problem(text, problem, surroundings, original, queries))
             if part.kind in _NARRATIVE:
                 found.extend(self._from_narrative(text, part))
-        if not any(one.leading and one.score >= HIGHLIGHT_SCORE for one in found):
+        if not any(map(_leads, found)):
             _promote_prose(found, parts)
-        leading = {one.key for one in found if one.leading and one.score >= HIGHLIGHT_SCORE}
+        self._take_sites(found)
+        leading = {one.key for one in found if _leads(one)}
         if week := week_code(text, leading):
             found = [self._in_trimester(one, text) for one in found]
             found.append(_Candidate(week[0], _PROSE_SCORE, week[1], ("week of gestation",), ("measured",), True))
@@ -212,6 +219,17 @@ class Suggester:
             return len(heading)
         return None
 
+    def _take_sites(self, found: list[_Candidate]) -> None:
+        """A leading name without its site or side takes the one that the rest of the note gives it, if only one."""
+        sited: dict[tuple[str, ...], set[str]] = {}
+        for one in found:
+            if "unspecified" not in self._table.rows(one.key)[0].description:
+                sited.setdefault(one.path, set()).add(one.key)
+        for one in found:
+            codes = sited.get(one.path, set())
+            if _leads(one) and len(codes) == 1 and one.key not in codes:
+                one.key, one.rules = min(codes), (*one.rules, "said-elsewhere")
+
     def _in_trimester(self, one: _Candidate, text: str) -> _Candidate:
         """A pregnancy's code without its trimester gets the one of the week that the note names."""
         found = gestation(text)
@@ -236,7 +254,7 @@ class Suggester:
                     yield _Candidate(key, 1.0, match.span(), ("code in the note", match[0]), ("stated-code",), True)
 
     def _external_causes(self, text: str, parts: Sequence[Section]) -> Iterator[_Candidate]:
-        told = (SectionKind.COMPLAINT, SectionKind.HISTORY, SectionKind.ASSESSMENT)
+        told = (SectionKind.COMPLAINT, SectionKind.HISTORY, *_ASSESSED)
         for part in parts:
             if part.kind in told:
                 for key, span, kind in external_causes(text, part.start, part.end):
@@ -252,9 +270,11 @@ class Suggester:
         around = word_set(body)
         scores = [self._top(text[one:other], around) for one, other in [whole, *parts]]
         good = [part for part, score in zip(parts, scores[1:], strict=True) if score >= _GOOD_PART]
+        if good and any(is_status(text[slice(*part)]) for part in parts[1:]):
+            return good  # "CAD s/p CABG": a condition and what was done
         if scores[0] >= _WHOLE_HEADING or not good or max(scores[1:]) <= scores[0]:
             return [whole]
-        return [whole] if scores[0] >= _GOOD_PART and self._joins(text, whole, parts) else good
+        return [whole] if scores[0] >= _GOOD_PART and self._joins(text, whole, good) else good
 
     def _top(self, heading: str, around: frozenset[str]) -> float:
         found = self._search(tuple(words(heading)), around, _PER_PROBLEM)
@@ -263,7 +283,10 @@ class Suggester:
     def _joins(self, text: str, whole: tuple[int, int], parts: Sequence[tuple[int, int]]) -> bool:
         """Whether the best phrase for a heading takes telling words of their own from several of its parts."""
         stems = self._search(tuple(words(text[slice(*whole)])), frozenset(), 1)[0].phrase.stems - LIGHT
-        said = [stems.intersection(words(text[slice(*part)])) for part in parts]
+        asked = [tuple(words(text[slice(*part)])) for part in parts]
+        if any(self._search(one, frozenset(), 1)[0].phrase.code.startswith(_BESIDE) for one in asked):
+            return False
+        said = [stems.intersection(one) for one in asked]
         own = [one.difference(*(other for other in said if other is not one)) for one in said]
         return sum(map(bool, own)) > 1
 
@@ -296,9 +319,12 @@ class Suggester:
         weight = _NARRATIVE[part.kind]
         for clause in clauses(text, part.start, part.end):
             for phrase, span in self._exact(text, clause):
+                # A surgery in running text is as often planned as done.
+                if phrase.path[-1].startswith(_STATUS_NAMES) and not _DONE.search(text[clause[0] : span[0]]):
+                    continue
                 if assertion(text, clause, span) is Assertion.PRESENT:
                     around = text[max(part.start, span[0] - 60) : span[1] + 60]
-                    for key, rules in refine(self._table, phrase.code, (around,)):
+                    for key, rules in refine(self._table, phrase.code, (_segment(text, clause, span), around)):
                         yield _Candidate(key, weight, span, phrase.path, rules, prose=True)
 
     def _exact(self, text: str, clause: tuple[int, int]) -> Iterator[tuple[Phrase, tuple[int, int]]]:
@@ -328,7 +354,9 @@ class Suggester:
             best[key] = _Candidate(key, _PLAIN_SCORE, one.span, one.path, one.rules)
             one.key, one.rules = instead, (*one.rules, rule)
             best[instead] = one
-        explained = explained_symptoms([*leading, *(instead for instead, _ in joint.values())])
+        shown = [*leading, *(instead for instead, _ in joint.values())]
+        explained = explained_symptoms(shown)
+        explained |= less_exact(shown, {key: self._table.rows(key)[0].description for key in shown})
         ordered = sorted(
             best.values(),
             key=lambda one: (-(one.score + 0.2 * one.leading + 0.05 * self._priors.get(one.key, 0)), one.span, one.key),
@@ -351,9 +379,19 @@ class Suggester:
         )
 
 
+def _segment(text: str, clause: tuple[int, int], span: tuple[int, int]) -> str:
+    """The words of a clause around a phrase, from the comma or "and" before it to the one after it."""
+    before = _SEPARATED.split(text[clause[0] : span[0]])[-1]
+    return before + text[slice(*span)] + _SEPARATED.split(text[span[1] : clause[1]], maxsplit=1)[0]
+
+
+def _leads(one: _Candidate) -> bool:
+    return one.leading and one.score >= HIGHLIGHT_SCORE
+
+
 def _with_plan(found: list[Problem], following: Sequence[Section]) -> list[Problem]:
     """A single problem is also what the plan in the next section, if there is one, is about."""
-    if len(found) != 1 or not any(section.kind is SectionKind.ASSESSMENT for section in following):
+    if len(found) != 1 or not any(section.kind in _ASSESSED for section in following):
         return found
     return [Problem(found[0].start, found[0].end, following[0].end)]
 
@@ -362,11 +400,17 @@ def _promote_prose(found: list[_Candidate], parts: list[Section]) -> None:
     """An assessment in prose has no headings: what it states as present leads then; without any assessment, what the
     history states does.
     """
-    assessed = any(part.kind is SectionKind.ASSESSMENT for part in parts)
-    kind = SectionKind.ASSESSMENT if assessed else SectionKind.HISTORY
-    for one in found:
-        stated = any(part.kind is kind and part.start <= one.span[0] < part.end for part in parts)
-        if one.prose and stated and (one.path[0] == "name in use" or len(words(one.path[-1])) > 1):
+    kinds = _ASSESSED if any(part.kind in _ASSESSED for part in parts) else (SectionKind.HISTORY,)
+    stated = [
+        one
+        for one in found
+        if one.prose
+        and any(part.kind in kinds and part.start <= one.span[0] < part.end for part in parts)
+        and (one.path[0] == "name in use" or len(words(one.path[-1])) > 1)
+    ]
+    diagnosed = any(one.key[0] not in "RZ" for one in stated)
+    for one in stated:
+        if one.key[0] != "R" or not diagnosed:  # beside a diagnosis, prose names symptoms to describe it
             one.leading, one.score = True, max(one.score, _PROSE_SCORE)
 
 

@@ -7,7 +7,10 @@ COMPOUNDS = (
 )
 # What a heading says by its form: linking signs and durations are no names, two-letter names need their neighbours.
 READINGS: tuple[tuple[str, str], ...] = (
-    (r"\b2/2\b|\b[sd]/t\b|\bw/(?!o\b)|\b[ac]/w\b", " "),
+    (r"\bw/o\b", "without"),
+    (r"\brtc (?=tear|tendin|strain|repair|syndrome|inj|arthropathy)", "rotator cuff "),
+    (r"\bh/o\b", "history of"),
+    (r"\b2/2\b|\b[sd]/t\b|\bs/p\b|\bc/o\b|\bw/(?!o\b)|\b[ac]/w\b", " "),
     (
         r"\b(?:(?:x|for) ?)?\d+(?: ?- ?\d+)? ?(?:d|days?|wks?|weeks?|mos?|months?|yrs?|years?)\b"
         r"(?! (?:of )?(?:gest|preg|old))",
@@ -46,6 +49,7 @@ ADJECTIVES: dict[str, str] = {
     "pinky": "little finger", "pinkie": "little finger", "concussive": "concussion", "hammertoe": "hammer toe",
     "hammertoes": "hammer toe", "microhematuria": "microscopic hematuria", "orthostasis": "orthostatic hypotension",
     "lumbago": "low back pain", "pinkeye": "conjunctivitis", "postconcussive": "post concussion",
+    "nevi": "nevus", "diverticula": "diverticulum", "bronchi": "bronchus", "testes": "testis", "bursae": "bursa",
     "seropositive": "rheumatoid factor", "trichomonas": "trichomonal", "exanthem": "rash",
 }
 
@@ -162,6 +166,9 @@ EXPANSIONS: dict[str, str] = {
     "dfu": "diabetes foot ulcer", "adpkd": "polycystic kidney adult type", "lada": "other specified diabetes",
     "tm": "tympanic membrane", "amd": "macular degeneration", "armd": "macular degeneration",
     "poag": "primary open angle glaucoma", "alt": "transaminase", "ast": "transaminase",
+    "goitre": "goiter", "polyarthralgia": "joint pain", "polyarthralgias": "joint pain", "mono": "mononucleosis",
+    "pyelo": "pyelonephritis", "quad": "quadriceps", "quads": "quadriceps", "smokes": "nicotine dependence cigarettes",
+    "hfmref": "reduced ejection fraction heart failure", "gyn": "gynecologic", "paraesthesia": "paresthesia",
     "rrms": "multiple sclerosis", "bpad": "bipolar disorder", "1st": "first", "2nd": "second", "3rd": "third",
     "4th": "fourth", "5th": "fifth", **ADJECTIVES,
 }

@@ -151,6 +151,9 @@ FURTHER_ALIASES: dict[str, str] = {
     "breast feeding": "Z39.1", "newborn jaundice": "P59.9", "neonatal jaundice": "P59.9", "infantile colic": "R10.83",
     "fussy infant": "R68.12",
     # further usual names, by organ
+    "b12 deficiency": "E53.8", "aortic root dilation": "I77.810", "aortic root dilatation": "I77.810",
+    "ascending aorta dilation": "I77.810", "superficial thrombophlebitis leg": "I80.00",
+    "annual gynecologic exam": "Z01.419", "gynecologic exam": "Z01.419",
     "nonischemic cardiomyopathy": "I42.8", "orthostatic hypotension syndrome": "I95.1", "labile hypertension": "I10",
     "elevated blood pressure without diagnosis of hypertension": "R03.0", "pulmonary arterial hypertension": "I27.21",
     "multiple pulmonary nodules": "R91.8", "ascending aortic aneurysm": "I71.21", "bicuspid aortic valve": "Q23.81",
@@ -211,7 +214,7 @@ FURTHER_ALIASES: dict[str, str] = {
     "mixed anxiety and depression": "F41.8", "situational anxiety": "F41.8", "performance anxiety": "F40.10",
     "agoraphobia": "F40.00", "claustrophobia": "F40.240", "trichotillomania": "F63.3", "anger issues": "R45.4",
     "irritability": "R45.4", "suicide attempt": "T14.91XA", "burnout": "Z73.0", "opioid dependence therapy": "F11.20",
-    "tobacco cessation": "F17.210", "tobacco cessation counseling": "F17.210", "quit smoking": "F17.210",
+    "tobacco cessation": "F17.210", "tobacco cessation counseling": "F17.210",
     "acromioclavicular arthritis": "M19.019", "acromioclavicular joint arthritis": "M19.019",
     "acromioclavicular separation": "S43.109A", "acromioclavicular sprain": "S43.50XA",
     "slap tear": "S43.439A", "superior labral tear": "S43.439A", "glenoid labral tear": "S43.439A",

@@ -40,7 +40,8 @@ _REPORTER = _words(
 )
 _FAMILY = _words(
     rf"\b(?:{_BLOOD}|family history|family hx|fhx?|maternal|paternal|familial history|runs in (?:the|his|her) family)\b"
-    rf"|\b{_OTHERS}\b[^.;]{{0,30}}\b(?:who|has|had|have|with|was|were|is|are|suffers?|got|caught|tested|died|diagnosed)\b"
+    rf"|\b{_OTHERS}\b[^.;]{{0,30}}\b(?:who|has|had|have|with|was|were|is|are|suffers?|got|caught|tested|died"
+    r"|diagnosed|treated|sick|ill)\b"
 )
 _NEGATED = _words(
     r"Ø|\b(no|not|neg|denies|denied|deny|denying|without|w/o|negative|no evidence of|absence of|free of|never|neither"
@@ -56,7 +57,8 @@ _UNCERTAIN = _words(
     r"|(could|would|can) (be|represent|fit|suggest|explain|lead|cause|develop)|presum(ed|ptive|ably)|differentials?"
     r"|dd?x|working|provisional|tentative|preliminary|appears? (to|like)"
     r"|seem(s|ed)?|look(s|ed|ing)? (like|for)|thought (to|this)|felt to|believed to|assum(e|ed|ing)|favou?r(s|ed|ing)?"
-    r"|(evaluat(e|ion)|image|scan|imaging) (for|of)|to evaluate|screen(ed|ing)? for|risks? (of|for)|indicative of"
+    r"|(evaluat(e|ion)|image|scan|imaging) (for|of)|to evaluate|screen(ed|ing)?( \w+)? for"
+    r"|side effects?,? (including|such as|like)|risks? (of|for)|indicative of"
     r"|suggest(s|ive|ing)?( of)?"
     r"|question of|(can ?not|can't|could not|unable to)( \w+)? (exclude|be( \w+)? (ruled out|excluded)|rule out)|query"
     r"|work-?up (for|of)|worr(y|ied)|afraid|fears?|(low|high|clinical|some|little) suspicion|test(ing|ed)? for"
@@ -75,7 +77,7 @@ _AFTER_HISTORICAL = _words(
     r"\b((years?|winters?|summers?|springs?|falls?|seasons?|decades?) ago|last (year|winter|spring|summer|fall)"
     r"|in childhood|as an? (child|teen\w*|kid)|in the past|resolved|cured"
     r"|in remission|outgrew|outgrown|no longer|(since|now|fully) (cleared|recovered|healed)"
-    r"|recovered|during (his|her|the|a) (first|second|last|prior|previous) \w+"
+    r"|recovered|(during|after) (his|her|the|a) (first|second|last|prior|previous) \w+"
     r"|with (his|her|the|a) (first|second|third|last|prior|previous|older|oldest) (child|baby|pregnancy|delivery)"
     r"|none (since|currently)|in (19|20)\d\d|\((19|20)\d\d)\b"
 )
@@ -85,7 +87,8 @@ _CURRENT_LIST = _words(
     r"|includes|remarkable for|of(?= \w[^.;]{0,60}\bwho (presents|comes|is here|returns)))\b"
 )
 _AFTER_NEGATED = _words(
-    r"^\W*(?:[\w-]+\W+){0,4}?(ruled out|excluded|negative|denied|unlikely|less likely|improbable|absent|not supported"
+    r"^\W*(?:[\w-]+\W+){0,4}?((has|have|had) never been"
+    r"|ruled out|excluded|negative|denied|unlikely|less likely|improbable|absent|not supported"
     r"|argued against|not (present|found|seen|suspected|identified|appreciated|likely|confirmed|thought|felt))\b"
 )
 _AFTER_UNCERTAIN = _words(

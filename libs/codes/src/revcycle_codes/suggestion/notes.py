@@ -11,6 +11,7 @@ class SectionKind(StrEnum):
     """What a section is good for."""
 
     ASSESSMENT = "assessment"
+    PLAN = "plan"
     COMPLAINT = "complaint"
     HISTORY = "history"
     PAST = "past"
@@ -23,12 +24,15 @@ _HEADINGS: tuple[tuple[re.Pattern[str], SectionKind], ...] = tuple(
     for pattern, kind in (
         (r"family( medical)?( history| hx)?|fh|fhx|fam(ily)?[ .]*hx", SectionKind.FAMILY),
         (
-            r"assessment.*|impression.*|a/?p|a ?& ?p|a|p|plan.*|conclusions?|medical decision making|mdm"
-            r"|((final|discharge|admission|admitting|principal|encounter|visit|primary|secondary) )?"
-            r"(diagnos[ie]s|dx)( list)?"
+            r"((clinical|overall|final|my|brief|medical|physician|provider|summary|discussion|conclusions?)('s)?"
+            r" (and )?)?(assessment|impressions?|discussion|conclusions?)\b.*|imp|a/?p|a ?& ?p|a"
+            r"|(?!differential|provisional|working|tentative|preliminary|possible|rule)([\w/-]+ ){0,3}diagnos[ie]s\b.*"
+            r"|medical decision making|mdm|summary and (plan|recommendations?)"
+            r"|((final|discharge|admission|admitting|principal|encounter|visit|primary|secondary) )?dx( list)?"
             r"|(active )?problem list|(active )?problems( addressed)?",
             SectionKind.ASSESSMENT,
         ),
+        (r"p|plan.*|recs?|recommendations?|treatment plan", SectionKind.PLAN),
         (
             r"chief complaints?|cc|c/c|reason for (the )?(visit|consultation)|presenting complaint",
             SectionKind.COMPLAINT,
@@ -83,13 +87,14 @@ _VERB = re.compile(
 _INLINE_NUMBER = re.compile(r"(?<=[.;,)\w])\s+\(?#?\d{1,2}[.)]\s+(?=[A-Z])")
 _HEAD_END = re.compile(r"(?<!\b[A-Z])(?<!\bvs)[.:](?:\s|$)|\s+(?:[-–—]{1,2}|->)\s+")
 _REGARDING = re.compile(
+    r"(?:^|(?<=[.;]\s)(?!for (?!the patient's|his|her|their)))"
     r"(?:regarding|concerning|with regards? to|in regards? to|in terms of|as for|as far as|with respect to|for)\s+"
     r"(?:(?:the patient's|his|her|their|the|your)\s+)?(?P<what>[A-Za-z0-9][^,.;:\n]{2,60}?)"
     r"(?=,|\s+(?:goes|is concerned)\b)",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^\s.;][^.;\n]*")
-_HEADING_WORDS, _PROBLEM_WORDS, _FURTHER_WORDS = 6, 14, 7
+_HEADING_WORDS, _PROBLEM_WORDS, _FURTHER_WORDS = 7, 14, 7
 
 
 class Section(Struct, frozen=True):
@@ -161,8 +166,8 @@ def problems(text: str, section: Section) -> list[Problem]:
         start += len(text[start:end]) - len(text[start:end].lstrip())
         if not content or _LABEL.match(content) or _ORDER.match(content):
             continue
-        if regard := _REGARDING.match(content):
-            heads.append((start + regard.start("what"), start + regard.end("what")))
+        if regards := [match.span("what") for match in _REGARDING.finditer(content)]:
+            heads.extend((start + first, start + last) for first, last in regards)
             continue
         head = _HEAD_END.split(content, maxsplit=1)[0]
         short = len(head.split()) <= _PROBLEM_WORDS and not _VERB.search(head)

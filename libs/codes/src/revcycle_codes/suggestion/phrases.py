@@ -33,6 +33,7 @@ _MARK_WORDS = (
 )
 _MARKS = frozenset(_MARK_WORDS.split())
 _UNMARKED = 0.7
+_OTHER, _UNSAID_OTHER = "other", 0.95
 _NONE: frozenset[str] = frozenset()
 
 
@@ -71,7 +72,7 @@ def tabular_phrases(nodes: Iterable[TabularNode]) -> list[Phrase]:
             required = required_words(text)
             weight = _TABULAR_WEIGHT if kind == "description" else _INCLUSION_WEIGHT
             found.append(Phrase(node.code, (kind, text), stems, weight, stems - required if required else _NONE))
-            if node.code[0] not in "TZ":  # drugs and tests
+            if node.code[0] not in "PRTZ":  # organisms of the newborn, tests and drugs
                 found += [
                     Phrase(node.code, ("abbreviation", short), frozenset(words(short)), _TABULAR_WEIGHT)
                     for short in _ABBREVIATION.findall(text)
@@ -156,6 +157,8 @@ class PhraseIndex:
             if phrase_part < _LEAST:
                 continue
             score = 2 * query_part * phrase_part / (query_part + phrase_part) * phrase.weight
+            if _OTHER in phrase.stems and _OTHER not in asked:  # as good a name, but of what is not listed
+                score *= _UNSAID_OTHER
             if not self._marks[number] <= asked:
                 score *= _UNMARKED
             scored.append((score, -number, phrase_part))

@@ -1,7 +1,7 @@
 """From a phrase's code to the code to suggest: sides, unspecified leaves, seventh characters, combinations."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from revcycle_codes.rules.curated import SYMPTOMS
@@ -17,6 +17,7 @@ _SIDE_LETTER = re.compile(r"(?<![\w/])([RL])(?=\s+[a-z]{3,})")
 _LETTERS = {"R": "right", "L": "left"}
 _DROPPED = frozenset({"unspecified", "side", "site", "control"})
 _PLAIN = frozenset({"unspecified", "uncomplicated"})
+_PRESUMED = frozenset({"displaced", "closed"})  # of a fracture that says nothing else (guidelines I.C.19.c)
 _ABSENT = re.compile(r"\b(?:no|not|without|w/o|denies|negative for|never)\b[^.;\n]*", re.IGNORECASE)
 _FILLERS = frozenset({"skin", "part", "other", "subcutaneous", "tissue", "including", "region", "primary", "specified"})
 _LATER = re.compile(
@@ -24,7 +25,12 @@ _LATER = re.compile(
     r"|status post (repair|surgery|fixation))\b",
     re.IGNORECASE,
 )
-_SUBSEQUENT = re.compile(r"\b(subsequent encounter|routine healing|healing (well|fracture))\b", re.IGNORECASE)
+_SUBSEQUENT = re.compile(
+    r"\b(subsequent encounter|routine(ly)? healing|healing (well|nicely|routinely|fracture)|healed"
+    r"|(weeks?|wks?|months?|mos?) (out from|s/p|status post|post-?op\w*|after (surgery|orif|fixation|repair)))\b",
+    re.IGNORECASE,
+)
+_DISPLACED = re.compile(r"\b(?P<non>non-?|un|not |minimally )?displaced\b", re.IGNORECASE)
 _FULL = 7
 
 
@@ -69,9 +75,21 @@ def refine(table: CodeTable, key: str, texts: Sequence[str]) -> list[tuple[str, 
     codes = [row.code]
     if side and (sided := _sided(table, row, side)):
         codes, rules = sided, [*rules, "laterality"]
-    if _SUBSEQUENT.search(texts[0]):
+    if displaced := _DISPLACED.search(" ".join(texts[:2])):
+        codes = [_as_displaced(table, code, displaced["non"] is None) for code in codes]
+    if _SUBSEQUENT.search(texts[0]) or (key[0] == "S" and _SUBSEQUENT.search(heading)):
         codes, rules = _in_later_care(table, codes, rules)
     return [(code, tuple(rules)) for code in codes]
+
+
+def _as_displaced(table: CodeTable, code: str, displaced: bool) -> str:
+    """The same fracture, displaced or not, as the text says."""
+    [row, *_] = table.rows(code)
+    own, wanted = ("Nondisplaced", "Displaced") if displaced else ("Displaced", "Nondisplaced")
+    if not row.description.startswith(own + " "):
+        return code
+    description = wanted + row.description.removeprefix(own)
+    return next((other.code for other in table.under(code[:5]) if other.description == description), code)
 
 
 def _in_later_care(table: CodeTable, codes: list[str], rules: list[str]) -> tuple[list[str], list[str]]:
@@ -138,7 +156,7 @@ def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | 
 
     def rank(row: CodeRow) -> tuple[float, str]:
         told = _told(row.description)
-        unsaid = required_words(row.description) - LIGHT - said - own - _PLAIN
+        unsaid = required_words(row.description) - LIGHT - said - own - _PLAIN - _PRESUMED
         fit = len((told - LIGHT) & said) - 1.0 * len(unsaid)
         fit += (0.6 if unsaid else 1.2) * bool(told & _PLAIN) + 0.1 * row.code.endswith("9")
         fit += 0.8 * (side is not None and side in told) - 0.3 * ("other" in told)
@@ -256,7 +274,13 @@ def _with_diabetes(present: set[str]) -> dict[str, tuple[str, str]]:
 
 
 # Beside the symptoms of the edit rules: what a coder leaves out though the two may stand together.
-_ALSO_EXPLAINED = {"R251": ("G20", "G250"), "R634": ("E05",), "R609": ("I50",), "R600": ("I50",)}
+_ALSO_EXPLAINED = {
+    "R251": ("G20", "G250"),
+    "R634": ("E05",),
+    "R609": ("I50",),
+    "R600": ("I50",),
+    "R05": ("J04", "J05", "J21", "J22"),
+}
 _SIDE_DIGITS = {"1": "right", "2": "left"}
 
 
@@ -271,6 +295,14 @@ def explained_symptoms(keys: Iterable[str]) -> set[str]:
         if not key.startswith(wanted)
         for prefix, causes in (*SYMPTOMS.items(), *_ALSO_EXPLAINED.items())
         if key.startswith(prefix) and any(other.startswith(causes) and _same_side(key, other) for other in present)
+    }
+
+
+def less_exact(keys: Iterable[str], described: Mapping[str, str]) -> set[str]:
+    """Unspecified codes among the keys beside an exact one of their category; injuries and symptoms may be two."""
+    exact = {key[:3] for key in keys if "unspecified" not in described[key].lower()}
+    return {
+        key for key in keys if key[:3] in exact and key[0] not in "MSTRZC" and "unspecified" in described[key].lower()
     }
 
 

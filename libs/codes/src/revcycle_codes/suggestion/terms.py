@@ -10,7 +10,7 @@ _WORD = re.compile(rf"[A-Za-z0-9{_JOINT}]+(?:'[a-z]+)?")
 _COMPOUND = re.compile(COMPOUNDS, re.IGNORECASE)
 _SEPARATORS = str.maketrans(dict.fromkeys("-/. ", _JOINT))
 _READ = tuple((re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in READINGS)
-_MAY_READ = re.compile(r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place)\b", re.IGNORECASE)
+_MAY_READ = re.compile(r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place|rtc)\b", re.IGNORECASE)
 _HEADING_CAPITALS = re.compile(rf"\b({'|'.join(HEADING_CAPITALS)})\b")
 _ROMAN = re.compile(r"\b(stage|type|class|grade|bipolar|gold) (i{1,3}|iv|v)([ab]?)\b", re.IGNORECASE)
 _NUMBERS = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
@@ -27,7 +27,9 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh")
 # Two words for one part of the body, and the one they become.
 _PAIRS = {(level, part): limb for level, limb in (("lower", "leg"), ("upper", "arm")) for part in ("extremity", "limb")}
 # What a code's text says and a clinician need not: words in brackets, and what the patient does not have.
-_OPTIONAL = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\b(?:without|not)\b[^,;]*|\bunspecified\b|\bnos\b", re.IGNORECASE)
+_OPTIONAL = re.compile(
+    r"\([^()]*\)|\[[^\[\]]*\]|\bwithout foreign body\b|\b(?:without|not)\b[^,;]*|\bunspecified\b|\bnos\b", re.IGNORECASE
+)
 _SUFFIXES = (
     ("ies", "y"),
     ("sses", "ss"),
