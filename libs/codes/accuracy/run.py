@@ -33,6 +33,9 @@ Note = dict[str, Any]  # set, style, id, text, codes
 def labelled_notes() -> list[Note]:
     """Every labelled note with its set and style."""
     own = [json.loads(line) | {"set": "written here"} for line in (DATA / "own_notes.jsonl").read_text().splitlines()]
+    for line in (DATA / "blind_notes.jsonl").read_text().splitlines():
+        note = json.loads(line)
+        own.append(note | {"set": f"written blind, {note['part']}"})
     codes: dict[str, tuple[str, list[str]]] = {}
     for split in ("train", "valid"):
         for line in (DATA / f"own_labels_{split}.jsonl").read_text().splitlines():

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from revcycle_codes.loaders.tabular import TabularNode
 from revcycle_codes.suggestion.body import SITE_WORDS
-from revcycle_codes.suggestion.terms import LIGHT, joined, required_words, words
+from revcycle_codes.suggestion.terms import LIGHT, description_words, joined, required_words, words
 
 _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
@@ -68,7 +68,7 @@ def tabular_phrases(nodes: Iterable[TabularNode]) -> list[Phrase]:
         for kind, text in texts:
             if _LETTERS.fullmatch(text):  # "PCP" beside a drug's name is a provider in a note
                 continue
-            stems = frozenset(words(joined(text)))
+            stems = description_words(text)
             required = required_words(text)
             weight = _TABULAR_WEIGHT if kind == "description" else _INCLUSION_WEIGHT
             found.append(Phrase(node.code, (kind, text), stems, weight, stems - required if required else _NONE))

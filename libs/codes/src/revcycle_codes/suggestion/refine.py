@@ -8,7 +8,7 @@ from revcycle_codes.rules.curated import SYMPTOMS
 from revcycle_codes.rules.laterality import side_of
 from revcycle_codes.suggestion.body import REGIONS, SITE_WORDS
 from revcycle_codes.suggestion.said import at_site, said_instead
-from revcycle_codes.suggestion.terms import LIGHT, required_words, word_set, words
+from revcycle_codes.suggestion.terms import LIGHT, description_words, required_words, word_set
 from revcycle_codes.table import CodeRow, CodeTable
 
 _SIDE = re.compile(r"\b(right|left|bilateral|both|rt|lt|bilat|b/l)\b", re.IGNORECASE)
@@ -100,19 +100,14 @@ def _in_later_care(table: CodeTable, codes: list[str], rules: list[str]) -> tupl
     return later, [*rules, "seventh-character"]
 
 
-@lru_cache(maxsize=65_536)
-def _told(description: str) -> frozenset[str]:
-    return frozenset(words(description))
-
-
 def _narrower(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | None) -> CodeRow | None:
     """The code beside an unspecified one that adds nothing but words of the problem's own text."""
-    own = _told(row.description)
+    own = description_words(row.description)
     if not row.billable or "unspecified" not in own:
         return None
     best: tuple[int, str, CodeRow] | None = None
     for sibling in table.under(row.code[:4]):
-        told = _told(sibling.description)
+        told = description_words(sibling.description)
         added = told - own
         if not sibling.billable or not added or not added <= said | {side} or own - told - _DROPPED:
             continue
@@ -125,7 +120,7 @@ def _narrower(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | 
 
 def _at_part(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | None) -> CodeRow | None:
     """The code of an unspecified one's category for the part of the body that the heading names."""
-    own = _told(row.description)
+    own = description_words(row.description)
     parts = (said & SITE_WORDS) - own
     if not row.billable or not parts or "unspecified" not in own:
         return None
@@ -146,7 +141,7 @@ def _at_part(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | N
 
 @lru_cache(maxsize=2048)
 def _category(table: CodeTable, prefix: str) -> list[tuple[CodeRow, frozenset[str]]]:
-    return [(row, _told(row.description)) for row in table.under(prefix) if row.billable]
+    return [(row, description_words(row.description)) for row in table.under(prefix) if row.billable]
 
 
 def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | None:
@@ -155,7 +150,7 @@ def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | 
     wanted = "D" if later else "A"
 
     def rank(row: CodeRow) -> tuple[float, str]:
-        told = _told(row.description)
+        told = description_words(row.description)
         unsaid = required_words(row.description) - LIGHT - said - own - _PLAIN - _PRESUMED
         fit = len((told - LIGHT) & said) - 1.0 * len(unsaid)
         fit += (0.6 if unsaid else 1.2) * bool(told & _PLAIN) + 0.1 * row.code.endswith("9")
@@ -175,10 +170,10 @@ def _sided(table: CodeTable, row: CodeRow, side: str) -> list[str]:
         return []
     extension = row.code[-1] if len(row.code) == _FULL else ""
     by_side: dict[str, str] = {}
-    named = _told(own[1])
+    named = description_words(own[1])
     for sibling in table.under(row.code[:4]):
         other = side_of(sibling.description)
-        if sibling.billable and other and _told(other[1]) == named and sibling.code.endswith(extension):
+        if sibling.billable and other and description_words(other[1]) == named and sibling.code.endswith(extension):
             by_side.setdefault(other[0], sibling.code)
     if side in by_side:
         return [by_side[side]]
@@ -299,11 +294,10 @@ def explained_symptoms(keys: Iterable[str]) -> set[str]:
 
 
 def less_exact(keys: Iterable[str], described: Mapping[str, str]) -> set[str]:
-    """Unspecified codes among the keys beside an exact one of their category; injuries and symptoms may be two."""
-    exact = {key[:3] for key in keys if "unspecified" not in described[key].lower()}
-    return {
-        key for key in keys if key[:3] in exact and key[0] not in "MSTRZC" and "unspecified" in described[key].lower()
-    }
+    """Codes of unspecified conditions beside an exact one of their category; injuries and symptoms may be two."""
+    vague = {key for key in keys if key[3:4] in ("9", "A") and "unspecified" in described[key].lower()}
+    exact = {key[:3] for key in set(keys) - vague}
+    return {key for key in vague if key[:3] in exact and key[0] not in "MSTRZC"}
 
 
 def _same_side(symptom: str, cause: str) -> bool:

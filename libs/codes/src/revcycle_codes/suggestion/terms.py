@@ -10,7 +10,10 @@ _WORD = re.compile(rf"[A-Za-z0-9{_JOINT}]+(?:'[a-z]+)?")
 _COMPOUND = re.compile(COMPOUNDS, re.IGNORECASE)
 _SEPARATORS = str.maketrans(dict.fromkeys("-/. ", _JOINT))
 _READ = tuple((re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in READINGS)
-_MAY_READ = re.compile(r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place|rtc)\b", re.IGNORECASE)
+_MAY_READ = re.compile(
+    r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place|rtc|stage|type|class|grade|bipolar|gold|ckd|ms|add|pcp)\b",
+    re.IGNORECASE,
+)
 _HEADING_CAPITALS = re.compile(rf"\b({'|'.join(HEADING_CAPITALS)})\b")
 _ROMAN = re.compile(r"\b(stage|type|class|grade|bipolar|gold) (i{1,3}|iv|v)([ab]?)\b", re.IGNORECASE)
 _NUMBERS = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
@@ -86,9 +89,10 @@ def words(text: str) -> list[str]:
 
 def _read(text: str) -> str:
     """The text with its signs, stages and levels in the words of the code set."""
-    if _MAY_READ.search(text):  # most texts have nothing to read, and looking for everything takes long
-        for pattern, instead in _READ:
-            text = pattern.sub(instead, text)
+    if not _MAY_READ.search(text):  # most texts have nothing to read, and looking for everything takes long
+        return text
+    for pattern, instead in _READ:
+        text = pattern.sub(instead, text)
     text = _HEADING_CAPITALS.sub(lambda found: HEADING_CAPITALS[found[1]], text)
     return _ROMAN.sub(_arabic, _STAGE.sub(_STAGED, _LEVELS.sub(_level, text)))
 
@@ -121,6 +125,12 @@ def _paired(tokens: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 def word_set(text: str) -> frozenset[str]:
     """The stems of a joined text; the text around a problem is asked for again and again."""
     return frozenset(words(text))
+
+
+@lru_cache(maxsize=131_072)
+def description_words(description: str) -> frozenset[str]:
+    """The stems of a code's text."""
+    return frozenset(words(joined(description)))
 
 
 @lru_cache(maxsize=131_072)
