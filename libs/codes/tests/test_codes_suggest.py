@@ -63,6 +63,10 @@ def highlighted(result: SuggestionResult) -> set[str]:
         ("Insulin pump in place.", {"Z96.41"}),
         ("Moderate opioid use disorder.", {"F11.20"}),
         ("Repeat colonoscopy for polyps in 3 years.", set()),
+        ("Tubular adenoma of transverse colon.", {"D12.3"}),
+        ("Primary open-angle glaucoma, both eyes.", {"H40.1130"}),
+        ("Viral gastroenteritis w/ mild dehydration.", {"A08.4", "E86.0"}),
+        ("Elevated blood pressure with known hypertension.", {"I10"}),
         ("Non-cardiac complaint of unclear kind.", set()),
     ],
 )
@@ -150,6 +154,7 @@ def test_planted_statements_written_before_any_run_yield_no_code(suggester: Sugg
         ("ASSESSMENT\n\nSprain of right ankle, subsequent encounter\n", {"S93.401D"}),
         ("ASSESSMENT\n\nOsteoarthritis of left knee\nRight knee pain\n", {"M17.12", "M25.561"}),
         ("ASSESSMENT\n\nKidney stone.\n\nPLAN\n\nThe stone is in the right ureter.\n", {"N20.1"}),
+        ("Problem list (reviewed today):\n1. Gout\n2. Asthma\n", {"M10.9", "J45.909"}),
         ("DISCHARGE DIAGNOSIS:\nPrimary: NSTEMI\nSecondary: gout\n", {"I21.4", "M10.9"}),
         ("DISCHARGE DIAGNOSIS:\nGout\n\nDischarge Medications:\nMedication for asthma\n", {"M10.9"}),
     ],

@@ -17,6 +17,9 @@ READINGS: tuple[tuple[str, str], ...] = (
         " ",
     ),
     (r"\bin (?:place|situ)\b(?! carc)", " "),
+    (r"\b(?:lad|rca|lcx|circumflex) (?=(?:\w+ )?stent)", "coronary "),
+    (r"\bdistal end\b", "lower end"),
+    (r"\bproximal end\b", "upper end"),
     (r"\bsi joint", "sacroiliac joint"),
     (r"\bac joint", "acromioclavicular joint"),
     (r"\b(mild|moderate|severe|mod)(?:[- ]to[- ]\w+)? mr\b", r"\1 mitral regurgitation"),
@@ -49,6 +52,7 @@ ADJECTIVES: dict[str, str] = {
     "pinky": "little finger", "pinkie": "little finger", "concussive": "concussion", "hammertoe": "hammer toe",
     "hammertoes": "hammer toe", "microhematuria": "microscopic hematuria", "orthostasis": "orthostatic hypotension",
     "lumbago": "low back pain", "pinkeye": "conjunctivitis", "postconcussive": "post concussion",
+    "hemiarthroplasty": "arthroplasty",
     "nevi": "nevus", "diverticula": "diverticulum", "bronchi": "bronchus", "testes": "testis", "bursae": "bursa",
     "seropositive": "rheumatoid factor", "trichomonas": "trichomonal", "exanthem": "rash",
 }

@@ -13,5 +13,6 @@ REGIONS = {
 _FURTHER = (
     "face nose lip ear eyelid axilla groin buttock finger toe thumb heel arm leg lumbar cervical thoracic lumbosacral"
     " pelvis scrotum penis breast tibia fibula femur humerus radius ulna umbilicus"
+    " cecum ascending transverse descending sigmoid"
 )
 SITE_WORDS = frozenset(REGIONS).union(_FURTHER.split(), *REGIONS.values())

@@ -29,7 +29,7 @@ _HEADINGS: tuple[tuple[re.Pattern[str], SectionKind], ...] = tuple(
             r"|(?!differential|provisional|working|tentative|preliminary|possible|rule)([\w/-]+ ){0,3}diagnos[ie]s\b.*"
             r"|medical decision making|mdm|summary and (plan|recommendations?)"
             r"|((final|discharge|admission|admitting|principal|encounter|visit|primary|secondary) )?dx( list)?"
-            r"|(active )?problem list|(active )?problems( addressed)?",
+            r"|(active |current )?problem list\b.*|(active |current )?problems( addressed)?",
             SectionKind.ASSESSMENT,
         ),
         (r"p|plan.*|recs?|recommendations?|treatment plan", SectionKind.PLAN),
@@ -170,7 +170,10 @@ def problems(text: str, section: Section) -> list[Problem]:
             heads.extend((start + first, start + last) for first, last in regards)
             continue
         head = _HEAD_END.split(content, maxsplit=1)[0]
-        short = len(head.split()) <= _PROBLEM_WORDS and not _VERB.search(head)
+        told = _VERB.search(head) is not None
+        if len(head.split()) > _PROBLEM_WORDS:
+            head = head.partition(",")[0]  # a long line names its problem first and then what is to be said of it
+        short = len(head.split()) <= _PROBLEM_WORDS and not told
         if short and any(character.isalpha() for character in head):
             heads.append((start, start + len(head)))
             heads.extend(_further(text, start + len(head), end))
@@ -180,7 +183,8 @@ def problems(text: str, section: Section) -> list[Problem]:
 
 _CONTENT = re.compile(r"[A-Za-z]{2,}")
 _PART_END = re.compile(
-    r"[,;(]|(?<!w)/(?!p\b|o\b)|(?=\bs/p\b|\bstatus post\b)|\b(?:and|with|secondary to|due to|after|following|while"
+    r"[,;(]|\bw/(?!o\b)|(?<!w)/(?!p\b|o\b)|(?=\bs/p\b|\bstatus post\b)"
+    r"|\b(?:and|with|secondary to|due to|after|following|while"
     r"|since|sustained|for the (?:past|last)|on)\b",
     re.IGNORECASE,
 )

@@ -29,7 +29,7 @@ _INCLUSION_WEIGHT = 0.96
 _MARK_WORDS = (
     "newborn neonatal perinatal congenital puerperium pregnancy labor fetal maternal malignant neoplasm poisoning"
     " adverse underdosing displacement leakage breakdown complication postprocedural syphilitic gonococcal tuberculous"
-    " leprosy diphtheritic screening exposure burn corrosion thalassemia embolism subluxation long"
+    " leprosy diphtheritic screening exposure burn corrosion thalassemia embolism subluxation long without"
 )
 _MARKS = frozenset(_MARK_WORDS.split())
 _UNMARKED = 0.7

@@ -32,6 +32,7 @@ _SUBSEQUENT = re.compile(
 )
 _DISPLACED = re.compile(r"\b(?P<non>non-?|un|not |minimally )?displaced\b", re.IGNORECASE)
 _FULL = 7
+_NO_STAGE = ", stage unspecified"  # no side, though it reads like one
 
 
 def side_in(text: str) -> str | None:
@@ -165,14 +166,14 @@ def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | 
 
 def _sided(table: CodeTable, row: CodeRow, side: str) -> list[str]:
     """The code of the same condition on `side`; left and right where there is no bilateral code."""
-    own = side_of(row.description)
+    own = side_of(row.description.removesuffix(_NO_STAGE))
     if own is None or own[0] == side:
         return []
     extension = row.code[-1] if len(row.code) == _FULL else ""
     by_side: dict[str, str] = {}
     named = description_words(own[1])
     for sibling in table.under(row.code[:4]):
-        other = side_of(sibling.description)
+        other = side_of(sibling.description.removesuffix(_NO_STAGE))
         if sibling.billable and other and description_words(other[1]) == named and sibling.code.endswith(extension):
             by_side.setdefault(other[0], sibling.code)
     if side in by_side:

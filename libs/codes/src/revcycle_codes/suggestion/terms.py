@@ -11,7 +11,7 @@ _COMPOUND = re.compile(COMPOUNDS, re.IGNORECASE)
 _SEPARATORS = str.maketrans(dict.fromkeys("-/. ", _JOINT))
 _READ = tuple((re.compile(pattern, re.IGNORECASE), instead) for pattern, instead in READINGS)
 _MAY_READ = re.compile(
-    r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place|rtc|stage|type|class|grade|bipolar|gold|ckd|ms|add|pcp)\b",
+    r"[\d/]|\b(?:si|ac|[mt]r|a[irs]|ed|situ|place|rtc|stage|type|class|grade|bipolar|gold|ckd|ms|add|pcp|lad|rca|lcx|circumflex|end)\b",
     re.IGNORECASE,
 )
 _HEADING_CAPITALS = re.compile(rf"\b({'|'.join(HEADING_CAPITALS)})\b")
@@ -57,7 +57,7 @@ _LIGHT_WORDS = (
     " acute chronic mild moderate severe right left bilateral sided stable improving worsening recurrent persistent"
     " intermittent ongoing longstanding well poorly uncontrolled controlled history follow up followup disease disorder"
     " syndrome condition"
-    " essential primary type"
+    " essential primary type healing routine routinely long term"
 )
 
 
