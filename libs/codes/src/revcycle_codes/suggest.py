@@ -223,7 +223,7 @@ class Suggester:
         """A leading name without its site or side takes the one that the rest of the note gives it, if only one."""
         sited: dict[tuple[str, ...], set[str]] = {}
         for one in found:
-            if "unspecified" not in self._table.rows(one.key)[0].description:
+            if "unspecified" not in self._table.rows(one.key)[0].description.lower():
                 sited.setdefault(one.path, set()).add(one.key)
         for one in found:
             codes = sited.get(one.path, set())

@@ -107,10 +107,9 @@ def _narrower(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | 
     if not row.billable or "unspecified" not in own:
         return None
     best: tuple[int, str, CodeRow] | None = None
-    for sibling in table.under(row.code[:4]):
-        told = description_words(sibling.description)
+    for sibling, told in _codes_under(table, row.code[:4]):
         added = told - own
-        if not sibling.billable or not added or not added <= said | {side} or own - told - _DROPPED:
+        if not added or not added <= said | {side} or own - told - _DROPPED:
             continue
         if len(row.code) == _FULL and sibling.code[-1:] != row.code[-1]:
             continue
@@ -127,7 +126,7 @@ def _at_part(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | N
         return None
     wider = parts.union(*(REGIONS.get(part, ()) for part in parts))
     best: tuple[tuple[int, bool, int, str], CodeRow] | None = None
-    for sibling, told in _category(table, row.code[:3]):
+    for sibling, told in _codes_under(table, row.code[:3]):
         added = told - own
         if not added & wider or added - wider - _FILLERS - {side} or own - told - _DROPPED - _FILLERS:
             continue
@@ -141,7 +140,8 @@ def _at_part(table: CodeTable, row: CodeRow, said: frozenset[str], side: str | N
 
 
 @lru_cache(maxsize=2048)
-def _category(table: CodeTable, prefix: str) -> list[tuple[CodeRow, frozenset[str]]]:
+def _codes_under(table: CodeTable, prefix: str) -> list[tuple[CodeRow, frozenset[str]]]:
+    """The billable codes that begin with `prefix`, with their words: notes ask for the same ones again and again."""
     return [(row, description_words(row.description)) for row in table.under(prefix) if row.billable]
 
 
@@ -150,8 +150,8 @@ def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | 
     later = _LATER.search(text) is not None
     wanted = "D" if later else "A"
 
-    def rank(row: CodeRow) -> tuple[float, str]:
-        told = description_words(row.description)
+    def rank(leaf: tuple[CodeRow, frozenset[str]]) -> tuple[float, str]:
+        row, told = leaf
         unsaid = required_words(row.description) - LIGHT - said - own - _PLAIN - _PRESUMED
         fit = len((told - LIGHT) & said) - 1.0 * len(unsaid)
         fit += (0.6 if unsaid else 1.2) * bool(told & _PLAIN) + 0.1 * row.code.endswith("9")
@@ -160,8 +160,8 @@ def _leaf(table: CodeTable, key: str, side: str | None, text: str) -> CodeRow | 
         return -fit, row.code
 
     own = word_set(table.rows(key)[0].description)
-    leaves = [row for row in table.under(key) if row.billable]
-    return min(leaves, key=rank, default=None)
+    best = min(_codes_under(table, key), key=rank, default=None)
+    return best[0] if best else None
 
 
 def _sided(table: CodeTable, row: CodeRow, side: str) -> list[str]:
@@ -172,15 +172,21 @@ def _sided(table: CodeTable, row: CodeRow, side: str) -> list[str]:
     extension = row.code[-1] if len(row.code) == _FULL else ""
     by_side: dict[str, str] = {}
     named = description_words(own[1])
-    for sibling in table.under(row.code[:4]):
-        other = side_of(sibling.description.removesuffix(_NO_STAGE))
-        if sibling.billable and other and description_words(other[1]) == named and sibling.code.endswith(extension):
-            by_side.setdefault(other[0], sibling.code)
+    for code, other, condition in _sides_under(table, row.code[:4]):
+        if condition == named and code.endswith(extension):
+            by_side.setdefault(other, code)
     if side in by_side:
         return [by_side[side]]
     if side == "bilateral" and {"left", "right"} <= by_side.keys():
         return [by_side["right"], by_side["left"]]
     return []
+
+
+@lru_cache(maxsize=2048)
+def _sides_under(table: CodeTable, prefix: str) -> list[tuple[str, str, frozenset[str]]]:
+    """The billable codes with a side that begin with `prefix`: code, side, and the words of the condition."""
+    sided = ((row.code, side_of(row.description.removesuffix(_NO_STAGE))) for row, _ in _codes_under(table, prefix))
+    return [(code, side[0], description_words(side[1])) for code, side in sided if side]
 
 
 # Partners of plain diabetes, the digits of the combination code, and the name of the link.

@@ -33,6 +33,7 @@ _PAIRS = {(level, part): limb for level, limb in (("lower", "leg"), ("upper", "a
 _OPTIONAL = re.compile(
     r"\([^()]*\)|\[[^\[\]]*\]|\bwithout foreign body\b|\b(?:without|not)\b[^,;]*|\bunspecified\b|\bnos\b", re.IGNORECASE
 )
+_ENCOUNTER = re.compile(r", ((?:initial|subsequent) encounter.*|sequela)$")
 _SUFFIXES = (
     ("ies", "y"),
     ("sses", "ss"),
@@ -129,13 +130,17 @@ def word_set(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=131_072)
 def description_words(description: str) -> frozenset[str]:
-    """The stems of a code's text."""
+    """The stems of a code's text; what its seventh character adds is read once for all codes."""
+    if match := _ENCOUNTER.search(description):
+        return description_words(description[: match.start()]) | description_words(match[1])
     return frozenset(words(joined(description)))
 
 
 @lru_cache(maxsize=131_072)
 def required_words(description: str) -> frozenset[str]:
     """The stems of a code's text that a clinician has to say: no bracket, nothing that the patient does not have."""
+    if match := _ENCOUNTER.search(description):
+        return required_words(description[: match.start()]) | required_words(match[1])
     return frozenset(words(joined(_OPTIONAL.sub(" ", description))))
 
 
