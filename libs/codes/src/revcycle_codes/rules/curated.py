@@ -12,7 +12,8 @@ SYMPTOMS: dict[str, tuple[str, ...]] = {
     "R197": ("A04", "A08", "A09", "K52", "K50", "K51"),
     "R31": ("N20", "N30", "C67"),
     "R30": ("N30", "N39"),
-    "R35": ("N40", "E10", "E11"),
+    # Not N40: the note under N40.1 asks for the symptoms of an enlarged prostate beside it.
+    "R35": ("E10", "E11"),
     "R42": ("H81",),
     "R502": ("J18",),
     "R509": ("A41", "J02", "J03", "J09", "J10", "J11", "J12", "J13", "J15", "J18", "J20", "N10", "L03"),

@@ -289,12 +289,9 @@ _SIDE_DIGITS = {"1": "right", "2": "left"}
 def explained_symptoms(keys: Iterable[str]) -> set[str]:
     """Symptoms among the keys that another of them explains, on the same side where both have one."""
     present = list(keys)
-    # The symptoms of an enlarged prostate are coded beside N40.1 (its note "use additional code").
-    wanted = ("R33", "R35", "R391") if "N401" in present else ("-",)
     return {
         key
         for key in present
-        if not key.startswith(wanted)
         for prefix, causes in (*SYMPTOMS.items(), *_ALSO_EXPLAINED.items())
         if key.startswith(prefix) and any(other.startswith(causes) and _same_side(key, other) for other in present)
     }
