@@ -58,7 +58,7 @@ def test_the_sites_settings_and_the_notes_elements_reach_the_rules(tmp_path: Pat
 def test_an_imported_index_adds_names_to_suggestions_and_they_are_scored(tmp_path: Path) -> None:
     index, notes, out, gold = (tmp_path / name for name in ("index.csv", "notes.jsonl", "out.jsonl", "gold.jsonl"))
     index.write_text(INDEX)
-    notes.write_text(json.dumps({"id": "n1", "text": "ASSESSMENT\n\nTesters' knee.\n"}) + "\n")
+    notes.write_text(json.dumps({"id": "n1", "text": "ASSESSMENT\n\nTesters' knee.\n", "codes": ["M70.40"]}) + "\n")
     gold.write_text(json.dumps({"id": "n1", "codes": ["M70.40"]}) + "\n")
     releases = ("--releases", tmp_path / "releases")
     told = run("import", index, "--release", "2025", "--from", "2024-10-01", *releases)
@@ -67,6 +67,15 @@ def test_an_imported_index_adds_names_to_suggestions_and_they_are_scored(tmp_pat
     [first, *_] = json.loads(out.read_text())["suggestions"]
     assert (first["code"], first["highlight"], first["path"][0]) == ("M70.40", True, "alphabetic index")
     assert "exact micro-F1" in run("score", "--gold", gold, "--pred", out)
+
+
+def test_a_note_without_a_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.jsonl"
+    notes.write_text('{"id": "n1", "text": "Cough."}\n{"id": 2, "text": "Cough."}\n')
+    arguments = ["codes", "suggest", "--in", str(notes), "--out", str(tmp_path / "out.jsonl")]
+    refused = CliRunner().invoke(build_app(), arguments)
+    assert refused.exit_code == 2
+    assert "notes.jsonl: line 2: " in refused.stderr and "$.id" in refused.stderr
 
 
 def test_an_unknown_layout_is_refused_with_the_kinds_there_are(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ class Predicted(Struct, frozen=True):
     score: float = 0.0
 
 
+class _NoteLine(Struct):
+    id: str
+    text: str
+
+
 class _GoldLine(Struct):
     id: str
     codes: list[str]
@@ -39,6 +44,11 @@ class _GoldLine(Struct):
 class _PredictedLine(Struct):
     id: str
     suggestions: list[Predicted]
+
+
+def read_notes(content: bytes) -> list[tuple[str, str]]:
+    """Id and text of notes: `{"id", "text"}` a line, more fields are left alone. Raises CodesError naming the line."""
+    return [(one.id, one.text) for one in _lines(content, _NoteLine)]
 
 
 def read_gold(content: bytes) -> dict[str, frozenset[str]]:

@@ -339,18 +339,20 @@ def suggest(
         _show_note(suggester, note.read_text())
         return
     import msgspec
+    from revcycle_codes.score import read_notes
     from revcycle_codes.suggest import suggestion_record
     from rich.progress import track
 
     assert source is not None
     assert out is not None
-    lines = [line for line in source.read_bytes().splitlines() if line.strip()]
+    try:
+        notes = read_notes(source.read_bytes())
+    except (ValueError, OSError) as error:
+        raise _fail(f"{source}: {error}") from None
     with out.open("wb") as file:
-        for line in track(lines, "suggesting", console=_console(stderr=True), transient=True):
-            record = msgspec.json.decode(line, type=dict[str, str])
-            result = suggester.suggest(record["text"])
-            file.write(msgspec.json.encode(suggestion_record(record["id"], result)) + b"\n")
-    sys.stdout.write(f"{len(lines)} notes in {out}\n")
+        for number, text in track(notes, "suggesting", console=_console(stderr=True), transient=True):
+            file.write(msgspec.json.encode(suggestion_record(number, suggester.suggest(text))) + b"\n")
+    sys.stdout.write(f"{len(notes)} notes in {out}\n")
 
 
 def _show_note(suggester: object, text: str) -> None:

@@ -114,7 +114,7 @@ def services_of(stack: RunningStack) -> dict[str, list[str]]:
     found = {}
     for service in SERVICES:
         instances = sorted(
-            name for name in stack.urls if name.startswith(f"{service}-") and name[len(service) + 1 :].isdigit()
+            name for name in stack.urls if name.startswith(f"{service}-") and name[len(service) + 1 :].isdecimal()
         )
         found[service] = [stack.urls[name] for name in instances] or [stack.urls[service]]
     return found
