@@ -132,16 +132,7 @@ def test_a_broken_interchange_is_answered_by_a_ta1_alone_and_acknowledgments_by_
     assert _answers(clean_999()).groups == ()
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_damaged_files_never_raise_anything_but_x12error(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(sorted(BASES)))
-    damaged = bytearray(BASES[name]())
-    for _ in range(data.draw(st.integers(1, 8))):
-        at = data.draw(st.integers(0, len(damaged) - 1))
-        replacement = data.draw(st.sampled_from([b"", b"*", b"~", b":", b"^", b"\xff", b"-", b"0", b"~LX*1~", b"\n"]))
-        damaged[at : at + data.draw(st.integers(0, 12))] = replacement
-    payload = bytes(damaged)
+def _ask_everything(payload: bytes) -> None:
     findings = validate(payload, context=TODAY)
     assert all(f.message and f.rule for f in findings)
     for read in (
@@ -154,6 +145,30 @@ def test_damaged_files_never_raise_anything_but_x12error(data: st.DataObject) ->
             read(payload)
         except X12Error:
             pass
+
+
+@pytest.mark.parametrize("name", sorted(BASES))
+def test_an_element_that_only_looks_like_a_number_raises_nothing_but_x12error(name: str) -> None:
+    """Promise: a digit that is none to int, such as a superscript, is a finding wherever it stands."""
+    segments = [segment.split(b"*") for segment in BASES[name]().split(b"~")]
+    for segment in segments[1:]:
+        for index in range(1, len(segment)):
+            kept, segment[index] = segment[index], b"\xb2"
+            _ask_everything(b"~".join(map(b"*".join, segments)))
+            segment[index] = kept
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_files_never_raise_anything_but_x12error(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(BASES)))
+    damaged = bytearray(BASES[name]())
+    for _ in range(data.draw(st.integers(1, 8))):
+        at = data.draw(st.integers(0, len(damaged) - 1))
+        replacement = data.draw(st.sampled_from([b"", b"*", b"~", b":", b"^", b"\xff", b"-", b"0", b"~LX*1~", b"\n"]))
+        damaged[at : at + data.draw(st.integers(0, 12))] = replacement
+    payload = bytes(damaged)
+    _ask_everything(payload)
     try:
         assert b"".join(x12.emit_stream(payload)) == payload
     except X12Error:

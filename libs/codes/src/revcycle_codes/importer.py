@@ -82,7 +82,7 @@ def recognise(name: str, content: bytes) -> str:
         if mark in head:
             return kind
     first = head.split("\n", 1)[0]
-    if first[:5].isdigit() and first[14:15] in ("0", "1"):
+    if first[:5].isdecimal() and first[14:15] in ("0", "1"):
         return "icd10pcs-order" if len(first[6:13].strip()) == 7 or "pcs" in name.lower() else "icd10cm-order"
     if "_x_" in name:
         return TableKind.COVERAGE

@@ -7,7 +7,7 @@ _PREFIX_SUM = 24  # What the constant prefix 80840 contributes to the Luhn sum.
 
 def npi_check_digit(first_nine: str) -> str:
     """Return the tenth digit for the first nine digits of an NPI. ValueError when they are not nine digits."""
-    if len(first_nine) != 9 or not (first_nine.isascii() and first_nine.isdigit()):
+    if len(first_nine) != 9 or not (first_nine.isascii() and first_nine.isdecimal()):
         raise ValueError("an NPI starts with exactly nine digits")
     total = _PREFIX_SUM
     for index, char in enumerate(first_nine):
@@ -27,6 +27,6 @@ def is_valid_npi(npi: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _is_valid(npi: str) -> bool:
-    if not (npi.isascii() and npi.isdigit()) or npi[0] not in "12":
+    if not (npi.isascii() and npi.isdecimal()) or npi[0] not in "12":
         return False
     return npi_check_digit(npi[:9]) == npi[9]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_AMOUNT: Final = re.compile(r"(-?)(\d{1,14})?(?:\.(\d{1,2}))?")
+_AMOUNT: Final = re.compile(r"(-?)(\d{1,14})?(?:\.(\d{1,2}))?", re.ASCII)
 
 
 class AmountError(ValueError):

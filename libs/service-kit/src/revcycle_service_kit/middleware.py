@@ -183,7 +183,7 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
 
     async def receive_limited() -> Message:
         nonlocal received
-        if announced.isdigit() and int(announced) > limit:
+        if announced.isdecimal() and int(announced) > limit:
             raise _too_large(limit)
         message = await receive()
         received += len(message.get("body", b""))

@@ -300,7 +300,7 @@ def known_codes() -> tuple[str, ...]:
 
 def npi_is_valid(npi: str) -> bool:
     """Ten digits, first 1 or 2, with the check digit of ISO 7812 over the prefix 80840 and the number."""
-    if len(npi) != 10 or not npi.isdigit() or npi[0] not in "12":
+    if len(npi) != 10 or not npi.isdecimal() or npi[0] not in "12":
         return False
     total = 24
     for index, character in enumerate(reversed(npi)):

@@ -331,7 +331,7 @@ class _Reader:
         # Part of a unit is no unit: zero is what the front-end edit refuses.
         self.line.units = (units or 0) // 100 if (units or 0) % 100 == 0 else 0
         self.line.pointers = tuple(
-            int(part) if part.isdigit() else 0 for part in element(segment, 7).split(":") if part
+            int(part) if part.isdecimal() else 0 for part in element(segment, 7).split(":") if part
         )
 
     def _dtp(self, segment: Segment) -> None:

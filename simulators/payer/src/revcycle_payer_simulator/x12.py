@@ -171,7 +171,7 @@ def _envelope_fault(header: Segment, trailer: Segment, groups: list[FunctionalGr
         return "022"
     if element(header, 12) != "00501":
         return "017"
-    if not element(header, 13).isdigit():
+    if not element(header, 13).isdecimal():
         return "018"
     if element(trailer, 2) != element(header, 13):
         return "001"
@@ -200,7 +200,7 @@ def format_cents(cents: int) -> str:
 
 def parse_date(text: str) -> date | None:
     """A D8 date, or None when it is not a real one."""
-    if len(text) != 8 or not text.isdigit():
+    if len(text) != 8 or not text.isdecimal():
         return None
     try:
         return date(int(text[:4]), int(text[4:6]), int(text[6:]))

@@ -75,7 +75,7 @@ def _postgresql_folders(environment: Mapping[str, str]) -> Iterable[tuple[Path, 
         yield Path(on_path).resolve().parent, "PATH"
     debian = Path("/usr/lib/postgresql")
     if debian.is_dir():
-        versions = sorted((entry for entry in debian.iterdir() if entry.name.isdigit()), key=lambda e: -int(e.name))
+        versions = sorted((entry for entry in debian.iterdir() if entry.name.isdecimal()), key=lambda e: -int(e.name))
         for entry in versions:
             yield entry / "bin", str(debian)
 

@@ -19,7 +19,7 @@ def read_cpt(content: bytes, *, licensed: bool) -> list[CodeRow]:
     first = next((number for number, line in enumerate(lines) if _is_code_line(line)), None)
     if first is None:
         raise LayoutError("CPT file", "code", "is missing: no line begins with a procedure code")
-    fixed_long = lines[first][5:7].isdigit() and lines[first][7:8] == " "
+    fixed_long = lines[first][5:7].isdecimal() and lines[first][7:8] == " "
     texts: dict[str, str] = {}
     for number, line in enumerate(lines[first:], start=first + 1):
         if not line.strip():

@@ -21,7 +21,7 @@ def read_order_file(content: bytes) -> list[CodeRow]:
         if not line.strip():
             continue
         where = f"order file line {number}"
-        if not line[:5].isdigit():
+        if not line[:5].isdecimal():
             raise LayoutError(where, "order number", "(positions 1-5) is no number")
         if any(line[place : place + 1].strip() for place in _BLANKS):
             raise LayoutError(where, "code", "(positions 7-13) does not stand between blanks")

@@ -76,7 +76,7 @@ def day(what: str, column: str, cell: str) -> date | None:
     if value in ("", "*"):
         return None
     try:
-        if len(value) == 7 and value.isdigit():
+        if len(value) == 7 and value.isdecimal():
             return date.fromordinal(date(int(value[:4]), 1, 1).toordinal() + int(value[4:]) - 1)
         return date.fromisoformat(value)
     except ValueError:

@@ -164,7 +164,7 @@ def read_revenue_codes(content: bytes, *, licensed: bool) -> list[CodeRow]:
     found = []
     for record in records("revenue codes", text_of(content), REVENUE_HEADER):
         code = record["revenue_code"].strip().rjust(4, "0")
-        if len(code) != 4 or not code.isdigit():
+        if len(code) != 4 or not code.isdecimal():
             raise LayoutError(
                 "revenue codes", "revenue_code", f"holds {record['revenue_code'][:10]!r}; expected digits"
             )

@@ -202,7 +202,7 @@ def read_gpci(content: bytes) -> list[Locality]:
             malpractice=_amount("MP GPCI", row[6]),
         )
         for row in body
-        if len(row) >= len(_GPCI_TEXTS) and row[0].strip().isdigit()
+        if len(row) >= len(_GPCI_TEXTS) and row[0].strip().isdecimal()
     ]
 
 

@@ -144,7 +144,7 @@ def _mue(code: str, units: str, indicator: str, rationale: str) -> MueRow:
     digit = indicator.strip()[:1]
     if digit not in ("1", "2", "3"):
         raise LayoutError("MUE file", "MUE Adjudication Indicator", f"holds {indicator[:20]!r}; expected 1, 2 or 3")
-    if not units.strip().isdigit():
+    if not units.strip().isdecimal():
         raise LayoutError("MUE file", "MUE Values", f"holds {units[:20]!r}, which is no whole number")
     return MueRow(code.strip(), int(units), int(digit), rationale.strip())
 

@@ -111,7 +111,7 @@ def _condition(text: str) -> CharacterFilter | None:
         return CharacterFilter(positions=_POSITIONS[match["which"]], characters=_expand(match["wanted"]))
     if match := _ENDINGS.search(text):
         ends = [part.lstrip(".-") for part in re.findall(r"[-.][0-9A-Z]+", match["wanted"])]
-        if len(ends) == 2 and ends[0].isdigit() and ends[1].isdigit():
+        if len(ends) == 2 and ends[0].isdecimal() and ends[1].isdecimal():
             ends = [str(number) for number in range(int(ends[0]), int(ends[1]) + 1)]
         return CharacterFilter(endings=tuple(ends))
     return None

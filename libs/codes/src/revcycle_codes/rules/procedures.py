@@ -332,7 +332,7 @@ def institutional_lines(context: Context) -> Iterator[Finding]:
     for index, line in enumerate(facts.lines):
         problems = []
         revenue = line.revenue_code or ""
-        if len(revenue) != 4 or not revenue.isdigit():
+        if len(revenue) != 4 or not revenue.isdecimal():
             problems.append(("has no four-digit revenue code", "a four-digit revenue code", "revenue_code"))
         if outpatient and context.switches.listed("inpatient-only", line.code, day):
             problems.append((f"holds the inpatient-only service {line.code}", "an inpatient claim", "code"))

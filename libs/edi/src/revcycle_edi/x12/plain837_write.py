@@ -147,7 +147,7 @@ class PlainWriter:
             or address.line2
             or address.country
             or len(postal) > 15
-            or not (postal.isdigit() and postal.isascii())
+            or not (postal.isdecimal() and postal.isascii())
         ):
             return _place(address)
         return f"~N3*{street}~N4*{self._cities[(address.city, address.state)]}*{postal}", 2

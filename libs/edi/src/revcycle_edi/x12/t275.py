@@ -1,7 +1,6 @@
 """Writing and reading attachments: the 275 (006020X314) and the 277 request for information (006020X313)."""
 
 import base64
-import binascii
 from collections.abc import Iterator, Sequence
 
 from revcycle_edi.x12.ack_build import status_composite
@@ -111,7 +110,7 @@ def _content(cursor: Cursor) -> bytes:
         return e[3].encode("latin-1")
     try:
         return base64.b64decode(e[3], validate=True)
-    except binascii.Error:
+    except ValueError:
         raise cursor.error("275.base64", "the data is not base64", expected="base64 as BDS01 B64 says") from None
 
 

@@ -14,16 +14,16 @@ _FRACTIONS = ("", *(f".{rest:02d}".rstrip("0") for rest in range(1, 100)))
 def parse_cents(text: str) -> int:
     """Read an amount such as `150`, `150.5`, `-12.30` or `.5` as cents. X12Error when it is not one."""
     whole, point, fraction = text.partition(".")
-    if whole.isdigit() and text.isascii() and len(text) <= _MAX_CENTS_DIGITS:
+    if whole.isdecimal() and text.isascii() and len(text) <= _MAX_CENTS_DIGITS:
         if not point:
             return int(whole) * 100
-        if len(fraction) == 2 and fraction.isdigit():
+        if len(fraction) == 2 and fraction.isdecimal():
             return int(whole + fraction)
     sign = 1
     if whole[:1] == "-":
         sign, whole = -1, whole[1:]
     digits = whole + fraction
-    if not digits.isdigit() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS or fraction[2:].strip("0"):
+    if not digits.isdecimal() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS or fraction[2:].strip("0"):
         raise X12Error("x12.amount", "not an amount", expected="digits with at most two decimals, no sign but minus")
     return sign * (int(whole or "0") * 100 + int((fraction + "00")[:2]))
 
@@ -45,7 +45,7 @@ def format_cents(cents: int) -> str:
 def parse_quantity(text: str) -> Decimal:
     """Read a quantity as a normalized Decimal (`1.50` is 1.5). X12Error when it is not one."""
     digits = text.replace(".", "", 1).removeprefix("-")
-    if not digits.isdigit() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS:
+    if not digits.isdecimal() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS:
         raise X12Error("x12.quantity", "not a quantity", expected="digits with at most one decimal point")
     return normal_quantity(Decimal(text))
 
@@ -76,7 +76,7 @@ def format_quantity(quantity: Decimal) -> str:
 
 def read_date(text: str) -> date:
     """Read CCYYMMDD, not remembered: for birth dates, which hardly repeat. X12Error when it is no calendar date."""
-    if len(text) == 8 and text.isdigit() and text.isascii():
+    if len(text) == 8 and text.isdecimal() and text.isascii():
         try:
             return date.fromisoformat(text)
         except ValueError:
@@ -123,7 +123,7 @@ def parse_timestamp(day: str, time: str) -> datetime:
     start = parse_date(day)
     if not time:
         return datetime(start.year, start.month, start.day, tzinfo=UTC)
-    if not (time.isdigit() and time.isascii()) or len(time) not in (4, 6, 7, 8):
+    if not (time.isdecimal() and time.isascii()) or len(time) not in (4, 6, 7, 8):
         raise X12Error("x12.time", "not a time", expected="HHMM, HHMMSS or HHMMSSDD")
     hour, minute, second = int(time[:2]), int(time[2:4]), int(time[4:6] or "0")
     try:
@@ -134,6 +134,6 @@ def parse_timestamp(day: str, time: str) -> datetime:
 
 def parse_integer(text: str, *, digits: int = 10) -> int:
     """Read a count or a control number. X12Error when it is not digits alone."""
-    if text.isdigit() and text.isascii() and len(text) <= digits:
+    if text.isdecimal() and text.isascii() and len(text) <= digits:
         return int(text)
     raise X12Error("x12.number", "not a whole number", expected=f"1 to {digits} digits")

@@ -83,7 +83,7 @@ def words(limit: int) -> Table[str, str]:
 def digits(value: str, name: str, lengths: tuple[int, ...]) -> str:
     """A number of fixed length as text, dashes and spaces removed; refused when it is anything else."""
     bare = value.replace("-", "").replace(" ", "")
-    if not (bare.isdigit() and bare.isascii()) or len(bare) not in lengths:
+    if not (bare.isdecimal() and bare.isascii()) or len(bare) not in lengths:
         raise X12Error("x12.write.digits", f"{name} is not a number of the right length", expected=f"{lengths} digits")
     return bare
 

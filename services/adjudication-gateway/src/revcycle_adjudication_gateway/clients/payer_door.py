@@ -1,7 +1,6 @@
 """The payer's door: interchanges in, a mailbox of answers out, over HTTPS."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +119,7 @@ class PayerDoor:
             response.raise_for_status()
             items = orjson.loads(response.content)["items"]
             return [MailboxItem(item["id"], base64.b64decode(item["bytes_base64"], validate=True)) for item in items]
-        except (httpx.HTTPError, orjson.JSONDecodeError, KeyError, TypeError, binascii.Error) as error:
+        except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
             raise DoorClosed(type(error).__name__) from None
 
     async def acknowledge(self, route: Route, ids: Sequence[str]) -> None:

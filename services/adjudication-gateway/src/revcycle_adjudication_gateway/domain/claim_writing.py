@@ -125,5 +125,5 @@ def _address(address: EventAddress) -> Address:
         line2=address.line2 or "",
         city=address.city or "",
         state=address.state or "",
-        postal_code="".join(digit for digit in address.postal_code or "" if digit.isdigit()),
+        postal_code="".join(digit for digit in address.postal_code or "" if digit.isdecimal()),
     )

@@ -58,7 +58,7 @@ def _npi(value: str) -> str:
 
 
 def _place_of_service(value: str) -> str:
-    if len(value) != 2 or not (value.isascii() and value.isdigit()):
+    if len(value) != 2 or not (value.isascii() and value.isdecimal()):
         raise _refuse("place_of_service", "is not a place-of-service code", "2 digits, for example 11 for an office")
     return value
 

@@ -73,7 +73,7 @@ def judge_pointers(text: str) -> tuple[int, bool]:
 
 def _read_pointers(text: str) -> tuple[int, bool]:
     pointers = text.split(":")
-    numbers = [int(p[:3]) if p.isdigit() else 0 for p in pointers if p]
+    numbers = [int(p[:3]) if p.isdecimal() else 0 for p in pointers if p]
     return -1 if 0 in numbers else max(numbers, default=0), len(set(pointers)) != len(pointers)
 
 

@@ -105,7 +105,7 @@ class _Transaction:
                 expected=f"LX*{self._lx}",
                 element="01",
             )
-            self._lx = int(e[1]) if e[1].isdigit() and len(e[1]) < 7 else self._lx
+            self._lx = int(e[1]) if e[1].isdecimal() and len(e[1]) < 7 else self._lx
 
     def close(self, e: list[str], position: int) -> None:
         """Check SE01 and SE02 and end the guide and the rules."""
