@@ -70,6 +70,15 @@ async def seen(service: ServiceUnderTest, key: str) -> list[int]:
     return [row["number"] for row in rows]
 
 
+async def test_numbers_that_are_none_or_no_database_holds_are_refused(service: ServiceUnderTest) -> None:
+    """Promise: what the contract calls an integer is one in plain digits, and none is too large to be looked for."""
+    client = service.client("operator")
+    for limit in ("%0B5", "+5", "1_0", "5.0"):
+        assert (await client.get(f"/v1/ops/dead-letters?limit={limit}")).status_code == 422, limit
+    told = await decide(client, "discard", None, sequence=10**12 + 1, reason="too large")
+    assert told.status_code == 422
+
+
 async def test_dead_letters_are_counted_with_their_money_then_redriven_under_a_name(
     service: ServiceUnderTest, fault: Fault
 ) -> None:

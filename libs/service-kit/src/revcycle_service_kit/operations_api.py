@@ -78,6 +78,10 @@ class Overview(BaseModel):
     interventions: list[rows.Intervention]
 
 
+SEQUENCE_MAX: Final = 10**12
+"""More events than a stream will ever have, and no more than the database can compare."""
+
+
 class DecideRequest(RequestModel):
     """Which failed events are meant (what is left out is not narrowed) and why.
 
@@ -88,7 +92,7 @@ class DecideRequest(RequestModel):
     group: str | None = Field(default=None, pattern="^[0-9a-f]{16}$", description="As listed by group_by=fingerprint")
     topic: str | None = Field(default=None, max_length=200)
     key: str | None = Field(default=None, max_length=300)
-    sequence: int | None = Field(default=None, ge=1)
+    sequence: int | None = Field(default=None, ge=1, le=SEQUENCE_MAX)
     dry_run: bool = True
 
     @field_validator("reason")

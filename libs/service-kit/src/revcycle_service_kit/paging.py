@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 from cryptography.exceptions import InvalidTag
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic_core import PydanticCustomError
 from revcycle_messaging import KeyRing, MissingKey
 from revcycle_messaging.keys import ENVELOPE
 
@@ -116,10 +117,19 @@ class PageRequest:
         return Page(items=kept, next_page_token=token)
 
 
+def _written_plainly(text: object) -> object:
+    """A number in digits alone: int would also take white space, signs and underscores, which the contract does not."""
+    if isinstance(text, str) and not (text.isascii() and text.isdecimal()):
+        raise PydanticCustomError("int_parsing", "Input should be a valid integer")
+    return text
+
+
 async def page_request(
     request: Request,
     caller: CurrentCaller,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Items per page")] = DEFAULT_LIMIT,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_LIMIT, description="Items per page"), BeforeValidator(_written_plainly)
+    ] = DEFAULT_LIMIT,
     page_token: Annotated[str | None, Query(description="`next_page_token` of the former page")] = None,
 ) -> PageRequest:
     """The page a request asks for."""
