@@ -27,7 +27,7 @@ from revcycle_codes.suggestion.assertions import (
     taken_back,
 )
 from revcycle_codes.suggestion.external import external_causes
-from revcycle_codes.suggestion.measured import body_mass_code, gestation, trimester, week_code
+from revcycle_codes.suggestion.measured import body_mass_code, gestation, of_pregnancy, trimester, week_code
 from revcycle_codes.suggestion.notes import Problem, Section, SectionKind, heading_parts, problems, sections
 from revcycle_codes.suggestion.phrases import Phrase, PhraseIndex, alias_phrases, tabular_phrases
 from revcycle_codes.suggestion.queries import QueryDraft, draft_query, lint_query
@@ -173,9 +173,11 @@ class Suggester:
             _promote_prose(found, parts)
         self._take_sites(found)
         leading = {one.key for one in found if _leads(one)}
-        if week := week_code(text, leading):
-            found = [self._in_trimester(one, text) for one in found]
-            found.append(_Candidate(week[0], _PROSE_SCORE, week[1], ("week of gestation",), ("measured",), True))
+        if of_pregnancy(leading) and (named := gestation(text)):
+            weeks, span = named
+            found = [self._in_trimester(one, trimester(weeks)) for one in found]
+            path = ("week of gestation",)
+            found.append(_Candidate(week_code(weeks), _PROSE_SCORE, span, path, ("measured",), True))
         if index := body_mass_code(text, leading):
             found.append(_Candidate(index[0], _EXTERNAL_SCORE, index[1], ("body mass index",), ("measured",)))
         if any(one.leading and one.key[0] in "ST" for one in found):
@@ -230,13 +232,12 @@ class Suggester:
             if _leads(one) and len(codes) == 1 and one.key not in codes:
                 one.key, one.rules = min(codes), (*one.rules, "said-elsewhere")
 
-    def _in_trimester(self, one: _Candidate, text: str) -> _Candidate:
-        """A pregnancy's code without its trimester gets the one of the week that the note names."""
-        found = gestation(text)
+    def _in_trimester(self, one: _Candidate, name: str) -> _Candidate:
+        """A pregnancy's code without its trimester gets the one of this name."""
         [row, *_] = self._table.rows(one.key)
-        if found is None or "unspecified trimester" not in row.description:
+        if "unspecified trimester" not in row.description:
             return one
-        wanted = row.description.replace("unspecified trimester", f"{trimester(found[0])} trimester")
+        wanted = row.description.replace("unspecified trimester", f"{name} trimester")
         for sibling in self._table.under(one.key[:5]):
             if sibling.billable and sibling.description == wanted:
                 return _Candidate(sibling.code, one.score, one.span, one.path, (*one.rules, "trimester"), one.leading)
@@ -282,11 +283,12 @@ class Suggester:
 
     def _joins(self, text: str, whole: tuple[int, int], parts: Sequence[tuple[int, int]]) -> bool:
         """Whether the best phrase for a heading takes telling words of their own from several of its parts."""
-        stems = self._search(tuple(words(text[slice(*whole)])), frozenset(), 1)[0].phrase.stems - LIGHT
-        asked = [tuple(words(text[slice(*part)])) for part in parts]
-        if any(self._search(one, frozenset(), 1)[0].phrase.code.startswith(_BESIDE) for one in asked):
+        asked = [tuple(words(text[slice(*part)])) for part in (whole, *parts)]
+        best, *others = [self._search(one, frozenset(), 1) for one in asked]
+        if not best or any(found and found[0].phrase.code.startswith(_BESIDE) for found in others):
             return False
-        said = [stems.intersection(one) for one in asked]
+        stems = best[0].phrase.stems - LIGHT
+        said = [stems.intersection(one) for one in asked[1:]]
         own = [one.difference(*(other for other in said if other is not one)) for one in said]
         return sum(map(bool, own)) > 1
 

@@ -37,13 +37,14 @@ def trimester(weeks: int) -> str:
     return next(name for end, name in _TRIMESTERS if weeks < end)
 
 
-def week_code(text: str, keys: Iterable[str]) -> Found | None:
-    """The code of the week when one of the keys speaks of a pregnancy."""
-    found = gestation(text) if any(key.startswith(_PREGNANT) for key in keys) else None
-    if found is None:
-        return None
-    weeks, span = found
-    return f"Z3A{weeks:02d}" if weeks >= 8 else "Z3A01", span
+def of_pregnancy(keys: Iterable[str]) -> bool:
+    """Whether one of the keys speaks of a pregnancy."""
+    return any(key.startswith(_PREGNANT) for key in keys)
+
+
+def week_code(weeks: int) -> str:
+    """The code of the completed weeks."""
+    return f"Z3A{weeks:02d}" if weeks >= 8 else "Z3A01"
 
 
 def body_mass_code(text: str, keys: Iterable[str]) -> Found | None:

@@ -17,6 +17,7 @@ _LIGHT_WEIGHT = 0.25
 _CONTEXT_WEIGHT = 0.5
 _OPTIONAL_WEIGHT = 0.2
 _UNKNOWN_WEIGHT = 0.35
+_STEPS = 2**20
 _LEAST = 0.3
 _PLACE_DISCOUNT = 0.6  # a place that a phrase does not name decides the leaf, not whether the phrase is meant
 _COMMON = 6_000
@@ -88,6 +89,11 @@ def alias_phrases(aliases: Mapping[str, str]) -> list[Phrase]:
     ]
 
 
+def _in_steps(weight: float) -> float:
+    """The weight in steps of 2^-20: sums of such weights are exact, in whatever order a set gives its words."""
+    return round(weight * _STEPS) / _STEPS
+
+
 class PhraseIndex:
     """Phrases by word, with inverse document frequencies."""
 
@@ -99,10 +105,10 @@ class PhraseIndex:
                 self._postings[word].append(number)
         total = len(self.phrases)
         self._weights = {
-            word: math.log(1 + total / len(numbers)) * (_LIGHT_WEIGHT if word in LIGHT else 1.0)
+            word: _in_steps(math.log(1 + total / len(numbers)) * (_LIGHT_WEIGHT if word in LIGHT else 1.0))
             for word, numbers in self._postings.items()
         }
-        self._unknown = math.log(1 + total)
+        self._unknown = _in_steps(math.log(1 + total) * _UNKNOWN_WEIGHT)
         self._totals = [
             self._sum(phrase.stems - phrase.optional) + _OPTIONAL_WEIGHT * self._sum(phrase.optional)
             for phrase in self.phrases
@@ -121,7 +127,7 @@ class PhraseIndex:
 
     def weight(self, word: str) -> float:
         """How much a word tells; one that no phrase knows (a drug, a course) tells little of the code."""
-        return self._weights.get(word, self._unknown * _UNKNOWN_WEIGHT)
+        return self._weights.get(word, self._unknown)
 
     def _sum(self, known: Iterable[str]) -> float:
         return sum(self._weights[word] for word in known)
