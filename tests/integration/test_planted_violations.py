@@ -27,6 +27,7 @@ from revcycle_messaging.envelope import headers_text_to_kafka
 from revcycle_messaging.keys import KeyRing
 
 from .conftest import Kept
+from .harness import json_lines
 
 pytestmark = [pytest.mark.component, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -604,7 +605,7 @@ def log_edit(direction: str, transaction: str, edit: Callable[[str], str], *, ke
 
     def apply(folder: Path) -> None:
         file = folder / "raw.jsonl"
-        entries: Log = [json.loads(line) for line in file.read_text().splitlines()]
+        entries: Log = json_lines(file.read_text())
         for entry in entries:
             logged = entry["bytes_base64"]
             text = base64.b64decode(logged).decode("latin-1")

@@ -350,8 +350,8 @@ def suggest(
     except (ValueError, OSError) as error:
         raise _fail(f"{source}: {error}") from None
     with out.open("wb") as file:
-        for number, text in track(notes, "suggesting", console=_console(stderr=True), transient=True):
-            file.write(msgspec.json.encode(suggestion_record(number, suggester.suggest(text))) + b"\n")
+        for note_id, text in track(notes, "suggesting", console=_console(stderr=True), transient=True):
+            file.write(msgspec.json.encode(suggestion_record(note_id, suggester.suggest(text))) + b"\n")
     sys.stdout.write(f"{len(notes)} notes in {out}\n")
 
 
