@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MEMBERS := $(sort $(dir $(wildcard libs/*/pyproject.toml services/*/pyproject.toml simulators/*/pyproject.toml tools/*/pyproject.toml)))
 SOURCES := $(addsuffix src,$(MEMBERS))
+COMPILED := $(wildcard libs/*/hatch_build.py libs/*/src/*/*/*.c)
 READY := .venv/.ready
 comma := ,
 # Some machines forbid Python to keep what it compiles; a stack's dozen processes would each compile everything again.
@@ -18,7 +19,7 @@ help: ## Say what each target does
 	@echo
 	@echo "  Settings go behind the target: make demo SEED=7 ENCOUNTERS=3000 INSTANCES=2 KEEP=1 SOURCE=file.jsonl STACK=compose"
 
-$(READY): requirements.lock requirements-uv.lock $(addsuffix pyproject.toml,$(MEMBERS)) scripts/bootstrap
+$(READY): requirements.lock requirements-uv.lock $(addsuffix pyproject.toml,$(MEMBERS)) $(COMPILED) scripts/bootstrap
 	@PYTHON="$(PYTHON)" scripts/bootstrap $(MEMBERS)
 	@touch $@
 

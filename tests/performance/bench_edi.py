@@ -133,6 +133,11 @@ def _build_professional() -> Callable[[], bytes]:
     return lambda: build_837p(edi_corpus.ENVELOPE, edi_corpus.HEADER, claims)
 
 
+def _build_institutional() -> Callable[[], bytes]:
+    claims = edi_corpus.institutional_claims(CLAIMS)
+    return lambda: build_837i(edi_corpus.ENVELOPE, edi_corpus.HEADER, claims)
+
+
 def _build_advice() -> Callable[[], bytes]:
     remittance = edi_corpus.remittance(CLAIMS)
     return lambda: build_835([remittance])
@@ -209,7 +214,8 @@ BENCHES = (
     _against_split("edi_validate", _findings, professional, 0.1),
     _against_split("edi_835_validate", _findings, advice, 0.1),
     _generate("edi_generate", _build_professional, 1.0),
-    _generate("edi_835_generate", _build_advice, None),
+    _generate("edi_837i_generate", _build_institutional, 1.0),
+    _generate("edi_835_generate", _build_advice, 1.0),
     Bench(
         "edi-beside",
         (

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from edi_bases import BASES
 from edi_samples import BILLING, ENVELOPE, HEADER, PATIENT, SUBSCRIBER, claim, clean_835, line
+from edi_writing import by_loops
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from revcycle_edi.x12 import (
@@ -28,14 +29,13 @@ from revcycle_edi.x12 import (
     quick835,
     quick837,
     t835,
-    t837_build,
     t837_parse,
     unbalanced,
     validate,
 )
 from revcycle_edi.x12.cursor import Excerpt
 from revcycle_edi.x12.memo import Memo
-from revcycle_edi.x12.plain837_write import PlainWriter
+from revcycle_edi.x12.outlines import Outline
 from revcycle_edi.x12.records import Note, ProfessionalClaim, Reference
 from revcycle_edi.x12.validation import rules_835, rules_837, run, walker
 
@@ -107,9 +107,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], obj
         with monkeypatch.context() as patch:
             patch.setattr(quick835.ClaimReader, "claims", lambda *_: iter(()))
             patch.setattr(quick837.ClaimReader, "claims", lambda *_: iter(()))
-            patch.setattr(PlainWriter, "subscribers", lambda _, claims: [None] * len(claims))
-            patch.setattr(PlainWriter, "claims", lambda _, claims: [None] * len(claims))
-            patch.setattr(PlainWriter, "patient", lambda *_: None)
+            patch.setattr(Outline, "run", by_loops)
             return work()
 
     yield run_slowly
@@ -125,7 +123,7 @@ def test_quick_and_slow_reading_give_the_same_records_and_errors(
     assert _outcome(parse, damaged) == slow(lambda: _outcome(parse, damaged))
 
 
-def test_the_plain_shapes_are_really_read_and_written_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plain_shapes_are_really_read_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guards the comparison above against comparing the slow way with itself."""
 
     def never(*_: object, **__: object) -> Any:
@@ -139,10 +137,6 @@ def test_the_plain_shapes_are_really_read_and_written_quickly(monkeypatch: pytes
     monkeypatch.setattr(t837_parse, "_read_professional", templates_only(t837_parse._read_professional))
     monkeypatch.setattr(t837_parse, "_read_institutional", templates_only(t837_parse._read_institutional))
     monkeypatch.setattr(t835, "_claim", templates_only(t835._claim))
-    monkeypatch.setattr(t837_build, "_write_professional", never)
-    monkeypatch.setattr(t837_build, "_write_subscriber", never)
-    monkeypatch.setattr(t837_build, "_write_patient", never)
-    assert build_837p(ENVELOPE, HEADER, plain) == data
     assert {c.claim_id for c in parse_837p(data)[0].claims} == {c.claim_id for c in plain}
     assert len(parse_837i(BASES["837I"]())[0].claims) == 1
     assert len(parse_835(clean_835())[0].claims) == 2
@@ -253,7 +247,7 @@ def test_a_file_of_100_megabytes_is_validated_and_read_in_constant_memory() -> N
     assert json.loads(told.stdout)["megabytes"][0] <= 150
 
 
-def test_a_subscriber_or_claim_with_more_than_the_plain_shape_is_left_to_the_loop_writers() -> None:
-    secondary: ProfessionalClaim = msgspec.structs.replace(claim(), notes=(Note("ADD", "A NOTE"),))
-    (back,) = parse_837p(build_837p(ENVELOPE, HEADER, [secondary]))
-    assert back.claims == (secondary,)
+def test_a_claim_with_more_than_its_outline_says_is_left_to_the_loop_writers() -> None:
+    other: ProfessionalClaim = msgspec.structs.replace(claim(), extra_segments=(("K3", "MORE"),))
+    (back,) = parse_837p(build_837p(ENVELOPE, HEADER, [other]))
+    assert back.claims == (other,)

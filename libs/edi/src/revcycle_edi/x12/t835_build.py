@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import groupby
 
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.memo import Table
+from revcycle_edi.x12.outlines835 import CLAIM_PAYMENT
 from revcycle_edi.x12.records.common import Name, QualifiedAmount, QualifiedQuantity, RawSegment
 from revcycle_edi.x12.records.remittance import (
     BankAccount,
@@ -119,12 +121,12 @@ class _ClaimWriter:
         for number, raw in remittance.provider_summaries:
             summaries.setdefault(number, []).append(raw)
         open_number = ""
-        for claim in remittance.claims:
-            if claim.assigned_number != open_number:
-                open_number = claim.assigned_number
-                self._out.add("LX", code(open_number, "assigned_number", 6, required=True))
-                self._out.raw(summaries.pop(open_number, []))
-            self._claim(claim)
+        for number, run in groupby(remittance.claims, lambda claim: claim.assigned_number):
+            if number != open_number:
+                open_number = number
+                self._out.add("LX", code(number, "assigned_number", 6, required=True))
+                self._out.raw(summaries.pop(number, []))
+            self._out.outlined(CLAIM_PAYMENT, list(run), self._claim)
 
     def _claim(self, claim: RemittanceClaim) -> None:
         self._head(claim)

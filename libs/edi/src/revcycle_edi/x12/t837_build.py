@@ -1,27 +1,22 @@
 """Writing the 837: professional (X222A1), institutional (X223A2) and dental (X224A2) claims."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.plain837_write import PlainWriter
 from revcycle_edi.x12.records.claim import (
-    BillingProvider,
     ClaimBase,
     CodedDiagnosis,
     DentalClaim,
     HealthInformation,
     InstitutionalClaim,
-    Patient,
-    Payer,
     ProfessionalClaim,
     Provider,
     ServiceLine,
     SubmissionHeader,
-    Subscriber,
 )
 from revcycle_edi.x12.records.common import Contact, Envelope
+from revcycle_edi.x12.t837_levels import LevelWriter
 from revcycle_edi.x12.t837_write import (
     claim_amount,
     diagnosis_texts,
@@ -34,8 +29,6 @@ from revcycle_edi.x12.t837_write import (
     write_line_tail,
     write_notes,
     write_other_payer,
-    write_payer,
-    write_person,
     write_provider,
 )
 from revcycle_edi.x12.values import format_cents, format_date, format_period, format_quantity
@@ -45,8 +38,6 @@ from revcycle_edi.x12.writer import (
     clean_text,
     code,
     composite,
-    digits,
-    write_address,
     write_contact,
     write_references,
 )
@@ -61,6 +52,7 @@ def _build(
     claims: Sequence[_C],
     version: str,
     per_transaction: int,
+    kind: type[_C],
     write: Callable[[TransactionWriter, _C], None],
 ) -> bytes:
     if not claims:
@@ -68,11 +60,11 @@ def _build(
     if per_transaction < 1:
         raise X12Error("837.write.size", "claims_per_transaction is not positive", expected="1 to 5000")
     out = TransactionWriter(envelope, "HC", version)
-    plain = PlainWriter()
+    levels = LevelWriter(out, kind, write)
     for first in range(0, len(claims), per_transaction):
         out.open("837")
         _write_header(out, envelope, header, first // per_transaction)
-        _write_levels(out, plain, claims[first : first + per_transaction], write)
+        levels.claims(claims[first : first + per_transaction])
         out.close()
     return out.finish()
 
@@ -110,116 +102,6 @@ def _write_header(out: TransactionWriter, envelope: Envelope, header: Submission
         "46",
         code(header.receiver_id, "receiver_id", 80, required=True),
     )
-
-
-def _write_levels(
-    out: TransactionWriter, plain: PlainWriter, claims: Sequence[_C], write: Callable[[TransactionWriter, _C], None]
-) -> None:
-    """Group claims under billing provider, subscriber and patient, first seen first."""
-    texts = plain.claims(claims)
-    for provider, groups in _grouped(claims).items():
-        provider_level = out.level("20", child=True)
-        _write_billing_provider(out, provider)
-        first = [claims[indexes[0]] for indexes in groups]
-        for indexes, claim, subscriber in zip(groups, first, plain.subscribers(first), strict=True):
-            is_patient = claim.patient is None
-            level = out.level("22", parent=provider_level, child=not is_patient, block=subscriber)
-            if subscriber is None:
-                _write_subscriber(out, claim.subscriber, claim.payer, is_patient=is_patient)
-            for patient, own in ((None, indexes),) if is_patient else _by_patient(claims, indexes):
-                if patient is not None:
-                    block = plain.patient(patient)
-                    out.level("23", parent=level, child=False, block=block)
-                    if block is None:
-                        _write_patient(out, patient)
-                for index in own:
-                    text = texts[index]
-                    if text is None:
-                        write(out, claims[index])
-                    else:
-                        out.add_block(*text)
-
-
-def _grouped(claims: Sequence[_C]) -> dict[BillingProvider, Iterable[list[int]]]:
-    """Places of the claims of one subscriber, payer and kind of patient, by billing provider.
-
-    Records are compared only where they may be equal: providers are nearly always the same object, and a member id
-    that occurs once belongs to one subscriber alone.
-    """
-    members = Counter([claim.subscriber.member_id for claim in claims])
-    groups: dict[BillingProvider, dict[object, list[int]]] = {}
-    known: dict[int, dict[object, list[int]]] = {}
-    for index, claim in enumerate(claims):
-        provider = claim.billing_provider
-        own = known.get(id(provider))
-        if own is None:
-            own = known[id(provider)] = groups.setdefault(provider, {})
-        member = claim.subscriber.member_id
-        if members[member] == 1:
-            own[member] = [index]
-        else:
-            own.setdefault((claim.subscriber, claim.payer, claim.patient is None), []).append(index)
-    return {provider: own.values() for provider, own in groups.items()}
-
-
-def _by_patient(claims: Sequence[_C], indexes: Sequence[int]) -> Iterable[tuple[Patient | None, list[int]]]:
-    patients: dict[Patient | None, list[int]] = {}
-    for index in indexes:
-        patients.setdefault(claims[index].patient, []).append(index)
-    return patients.items()
-
-
-def _write_billing_provider(out: TransactionWriter, provider: BillingProvider) -> None:
-    if provider.taxonomy_code:
-        out.add("PRV", "BI", "PXC", code(provider.taxonomy_code, "billing taxonomy", 50))
-    out.raw([raw for raw in provider.extra_segments if raw[0] == "CUR"])
-    write_person(out, "85", provider.entity_type, provider.name, provider, "XX", provider.npi)
-    write_address(out, provider.address)
-    tax_id = digits(provider.tax_id, "billing tax id", (9,)) if provider.tax_id else ""
-    if tax_id:
-        out.add("REF", provider.tax_id_qualifier, tax_id)
-    write_references(out, provider.references)
-    if provider.contact is not None:
-        write_contact(out, provider.contact)
-    out.raw([raw for raw in provider.extra_segments if raw[0] == "PER"])
-    if provider.pay_to_address is not None:
-        out.add("NM1", "87", provider.entity_type)
-        write_address(out, provider.pay_to_address)
-    out.raw([raw for raw in provider.extra_segments if raw[0] not in ("CUR", "PER")])
-
-
-def _write_subscriber(out: TransactionWriter, subscriber: Subscriber, payer: Payer, *, is_patient: bool) -> None:
-    out.add(
-        "SBR",
-        code(subscriber.responsibility, "responsibility", 1, required=True),
-        "18" if is_patient else "",
-        code(subscriber.group_number, "group_number", 50),
-        clean_text(subscriber.group_name, 60),
-        code(subscriber.insurance_type_code, "insurance_type_code", 3),
-        "",
-        "",
-        "",
-        code(subscriber.filing_code, "filing_code", 2),
-    )
-    outer = [raw for raw in subscriber.extra_segments if raw[0] == "PAT"]
-    out.raw(outer)
-    write_person(out, "IL", subscriber.entity_type, subscriber.last_name, subscriber, "MI", subscriber.member_id)
-    write_address(out, subscriber.address)
-    if subscriber.birth_date is not None:
-        out.add("DMG", "D8", format_date(subscriber.birth_date), subscriber.sex)
-    write_references(out, subscriber.references)
-    out.raw([raw for raw in subscriber.extra_segments if raw[0] != "PAT"])
-    write_payer(out, payer)
-
-
-def _write_patient(out: TransactionWriter, patient: Patient) -> None:
-    out.add("PAT", code(patient.relationship_code, "relationship_code", 2, required=True))
-    write_person(out, "QC", "1", patient.last_name, patient, "", "")
-    write_address(out, patient.address)
-    if patient.birth_date is not None:
-        out.add("DMG", "D8", format_date(patient.birth_date), patient.sex)
-    write_references(out, patient.references)
-    out.raw(patient.extra_segments)
 
 
 def _check_claim(claim: ClaimBase, lines: int, kind: str) -> None:
@@ -464,7 +346,9 @@ def build_837p(
 
     Claims are grouped by billing provider and subscriber; a further ST is opened every claims_per_transaction claims.
     """
-    return _build(envelope, header, claims, "005010X222A1", claims_per_transaction, _write_professional)
+    return _build(
+        envelope, header, claims, "005010X222A1", claims_per_transaction, ProfessionalClaim, _write_professional
+    )
 
 
 def build_837i(
@@ -475,7 +359,9 @@ def build_837i(
     claims_per_transaction: int = 5000,
 ) -> bytes:
     """Write institutional claims (005010X223A2), otherwise as build_837p."""
-    return _build(envelope, header, claims, "005010X223A2", claims_per_transaction, _write_institutional)
+    return _build(
+        envelope, header, claims, "005010X223A2", claims_per_transaction, InstitutionalClaim, _write_institutional
+    )
 
 
 def build_837d(
@@ -486,4 +372,4 @@ def build_837d(
     claims_per_transaction: int = 5000,
 ) -> bytes:
     """Write dental claims (005010X224A2), otherwise as build_837p."""
-    return _build(envelope, header, claims, "005010X224A2", claims_per_transaction, _write_dental)
+    return _build(envelope, header, claims, "005010X224A2", claims_per_transaction, DentalClaim, _write_dental)

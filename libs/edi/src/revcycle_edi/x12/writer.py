@@ -6,14 +6,19 @@ transliterated (see clean_text); identifiers and codes are refused when they hol
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING, TypeVar
 
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.memo import Table
 from revcycle_edi.x12.records.common import Address, Adjustment, Contact, Delimiters, Envelope, RawSegment, Reference
 from revcycle_edi.x12.values import format_cents, format_date, format_quantity
 
+if TYPE_CHECKING:
+    from revcycle_edi.x12.outlines import Outline
+
+_R = TypeVar("_R")
 _NOT_BASIC = re.compile(r"[^A-Z0-9!\"&'()+,\-./;?= ]")
 _FOLD = {
     "ß": "SS",
@@ -160,16 +165,29 @@ class TransactionWriter(SegmentWriter):
         self.add("ST", transaction_type, self._control, self._version if with_version else "")
         return self._control
 
-    def level(self, code_: str, *, parent: int = 0, child: bool, block: tuple[str, int] | None = None) -> int:
-        """Write an HL, a block of finished segments behind it, and return the number of the HL."""
+    def level(self, code_: str, *, parent: int = 0, child: bool) -> int:
+        """Write an HL and return its number."""
         self._hl = number = self._hl + 1
-        head = f"HL*{number}*{parent or ''}*{code_}*{'1' if child else '0'}"
-        if block is None:
-            self.segments.append(head)
-        else:
-            self.segments.append(f"{head}~{block[0]}")
-            self._inner += block[1]
+        self.add("HL", str(number), str(parent or ""), code_, "1" if child else "0")
         return number
+
+    @property
+    def levels(self) -> int:
+        """How many HL the open transaction has, which is the number of the last one."""
+        return self._hl
+
+    def outlined(
+        self, outline: "Outline", records: Sequence[_R], otherwise: Callable[[_R], None], *, parent: int = 0
+    ) -> None:
+        """Write records by an outline, otherwise those that are not of its shape; parent is the HL they stand under."""
+        at = 0
+        while at < len(records):
+            text, count, self._hl, at = outline.run(records, at, self._hl, parent)
+            if count:
+                self.add_block(text, count)
+            if at < len(records):
+                otherwise(records[at])
+                at += 1
 
     def close(self) -> None:
         """Write the SE of the open transaction."""
