@@ -122,6 +122,8 @@ def _text(random: Random, name: str) -> str:
         return random.choice(_HOSTILE)
     if name in _FIXED:
         return _FIXED[name]
+    if name == "group_code":
+        return "1" if random.random() < 0.95 else "A"  # Neighbours of one group share a segment.
     return random.choice(_WORDS if any(part in name for part in _WORDY) else _CODES)
 
 
@@ -129,5 +131,6 @@ def _items(random: Random, arguments: tuple[Any, ...], name: str) -> tuple[Any, 
     if arguments[-1] is not Ellipsis:
         return tuple(_value(random, argument, "code") for argument in arguments)
     least = 1 if name == "extra_segments" or random.random() < _TAME else 0
-    count = random.randint(least, 3) if random.random() < _TAME else random.choice((5, 7, 13))
+    few = _TAME if name != "adjustments" else 0.9
+    count = random.randint(least, 3) if random.random() < few else random.choice((5, 7, 13))
     return tuple(_value(random, arguments[0], name) for _ in range(count))

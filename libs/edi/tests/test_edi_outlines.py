@@ -1,9 +1,11 @@
 """Compiled writing: the bytes and refusals of the loop writers, whatever stands in a record; no wrong memory."""
 
+import gc
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,13 +76,27 @@ def test_a_record_of_another_type_or_shape_stops_the_run_where_it_stands() -> No
 
 
 @compiled
-def test_a_run_keeps_no_record_and_forgets_none() -> None:
+def test_a_run_keeps_no_memory_and_no_record_and_forgets_none() -> None:
     claims = [claim(f"TEST-{n}") for n in range(50)]
-    watched = [claims[0], claims[0].lines, claims[0].lines[0], claims[0].lines[0].units, claims[0].claim_id, None, ()]
-    before = [sys.getrefcount(value) for value in watched]
-    for _ in range(200):
+    watched = [claims[0], claims[0].lines, claims[0].lines[0], claims[0].lines[0].units, claims[0].claim_id]
+
+    def work() -> None:
         LEVELS[ProfessionalClaim].alone.run(claims, 0, 0, 1)
         LEVELS[ProfessionalClaim].claim.run([*claims, None], 0, 0, 1)
+        Outline(Address, segment("N3", code("line1", 9)))
+
+    work()
+    before = [sys.getrefcount(value) for value in watched]
+    tracemalloc.start()
+    try:
+        work()
+        held = tracemalloc.get_traced_memory()[0]
+        for _ in range(100):
+            work()
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - held < 10_000
+    finally:
+        tracemalloc.stop()
     assert [sys.getrefcount(value) for value in watched] == before
 
 
