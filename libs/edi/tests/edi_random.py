@@ -13,7 +13,7 @@ import msgspec
 _WORDS = ("ANN", "TESTER", "1 TEST STREET", "TESTVILLE", "Ann-Marie  Lee", "o'neil & sons", "A", "")
 _WORDY = ("name", "line1", "line2", "city", "text", "suffix", "description")
 _CODES = (*("1", "A", "2") * 40, "11", "HC", "E11.9", "12345-6789")
-_FIXED = {"tax_id": "123456789", "frequency_code": "1"}
+_FEW = {"tax_id": ("123456789",), "frequency_code": ("1", "1", "7", "8"), "group_code": (*["1"] * 20, "A")}
 _HOSTILE = (
     *(
         "",
@@ -120,11 +120,8 @@ def _value(random: Random, hint: Any, name: str) -> Any:
 def _text(random: Random, name: str) -> str:
     if random.random() > _TAME:
         return random.choice(_HOSTILE)
-    if name in _FIXED:
-        return _FIXED[name]
-    if name == "group_code":
-        return "1" if random.random() < 0.95 else "A"  # Neighbours of one group share a segment.
-    return random.choice(_WORDS if any(part in name for part in _WORDY) else _CODES)
+    words = _WORDS if any(part in name for part in _WORDY) else _CODES
+    return random.choice(_FEW.get(name, words))
 
 
 def _items(random: Random, arguments: tuple[Any, ...], name: str) -> tuple[Any, ...]:

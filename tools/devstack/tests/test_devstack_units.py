@@ -170,11 +170,13 @@ def test_the_cache_lies_outside_the_checkout_and_can_be_moved(tmp_path: Path) ->
     assert not cache_folder({}).is_relative_to(REPOSITORY)
 
 
-def test_a_fresh_start_removes_the_old_state_but_neither_the_lock_nor_the_tests_servers(tmp_path: Path) -> None:
-    for name in ("stack.lock", "test/infrastructure.json", "payer/raw.jsonl", "state.json"):
+def test_a_fresh_start_removes_the_old_state_and_nothing_else(tmp_path: Path) -> None:
+    """Not the lock, not the tests' servers, not what benches and fuzzers found."""
+    kept = ("bench/figures.json", "fuzz/x12/tally.json", "stack.lock", "test/infrastructure.json")
+    for name in (*kept, "payer/raw.jsonl", "state.json"):
         write_atomically(tmp_path / name, "x")
     empty_state_folder(StateLayout(tmp_path))
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["stack.lock", "test"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bench", "fuzz", "stack.lock", "test"]
 
 
 def test_servers_lent_to_one_worker_of_a_session_are_seen_when_everything_is_stopped(tmp_path: Path) -> None:

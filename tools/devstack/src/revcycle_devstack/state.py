@@ -19,7 +19,9 @@ from revcycle_devstack.supervision import Kind, ProcessStatus
 
 _STOP_ORDER: Final[tuple[Kind, ...]] = ("service", "simulator", "infrastructure")
 # Lies in the state folder without being the state of this stack.
-_KEPT_WHEN_EMPTIED: Final = frozenset({"compose", "stack.lock", "supervisor.log", "test", "tools"})
+_KEPT_WHEN_EMPTIED: Final = frozenset(
+    {"bench", "compose", "fuzz", "oracles", "stack.lock", "supervisor.log", "test", "tools"}
+)
 
 
 @dataclass(frozen=True)

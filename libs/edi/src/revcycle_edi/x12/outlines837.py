@@ -266,7 +266,7 @@ def _clm(facility: str, qualifier: str, signed: Element, *tail: Element) -> Node
         cents("charge_cents", 0, _MOST_CHARGED),
         "",
         "",
-        parts(code(facility, 2, required=True), qualifier, "1"),
+        parts(code(facility, 2, required=True), qualifier, code("frequency_code", RAW)),
         signed,
         code("assignment_code", RAW),
         code("benefits_assigned", RAW),
@@ -277,10 +277,10 @@ def _clm(facility: str, qualifier: str, signed: Element, *tail: Element) -> Node
 
 _USUAL = together(
     absent("attachments", "extra_segments", "providers", "delay_reason_code"),
-    only("frequency_code", "1"),
     only("diagnosis_version", "10"),
+    *(when_is("frequency_code", again, needed("payer_claim_control_number")) for again in ("7", "8")),
 )
-"""What claims of every kind have to be; replacements and voids need more than their segments."""
+"""What claims of every kind have to be; replacements and voids name the claim that they are about."""
 _NUMBERS = together(
     reference("F8", "payer_claim_control_number"),
     reference("G1", "prior_authorization_number"),
