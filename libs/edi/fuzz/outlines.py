@@ -9,6 +9,7 @@ wrong memory with the sanitizer's report; exit status 1.
 """
 
 import argparse
+import ctypes
 import os
 import shlex
 import subprocess
@@ -25,6 +26,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parent / "src" / "revcycle_edi" / "x12" / "_outline.c"
 _NAME = "revcycle_edi.x12._outline"
+_ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
 _SANITIZED = "REVCYCLE_FUZZ_SANITIZED"
 _FLAGS = ("-fPIC", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 
@@ -46,7 +48,14 @@ def _again_sanitized() -> int:
             "PYTHONMALLOC": "malloc",
             _SANITIZED: str(module),
         }
-        return subprocess.run([sys.executable, *sys.argv], env=os.environ | settings, check=False).returncode
+        command = [sys.executable, *sys.argv]
+        return subprocess.run(command, env=os.environ | settings, check=False, preexec_fn=_place_in_order).returncode
+
+
+def _place_in_order() -> None:
+    """No random addresses: where they are very random, gcc's sanitizer at times finds its own place taken (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
 
 
 def _load(module: str) -> None:
