@@ -94,6 +94,17 @@ def test_answers_tell_good_wrong_and_unreadable_messages_apart() -> None:
     assert _answer(ADT.replace(b"|2.5.1", b"|2.5.1|||AL|NE")) == ("CA", "CTRL1")
 
 
+@pytest.mark.parametrize("value", [r"A\.br\MSA|AA|B", r"A\X0D\MSA", r"A\F\AA\S\B", r"A\X0B1C\B", "\xe9", "^~\\&"])
+@pytest.mark.parametrize("field", range(3, 13))
+def test_whatever_stands_in_a_header_adds_nothing_to_the_answer(field: int, value: str) -> None:
+    """A peer whose values become segments could accept its own messages in our name."""
+    fields = ADT.decode().split("\r")[0].split("|")
+    fields[field - 1] = f"ADT^{value}" if field == 9 else value
+    answer = acknowledge("|".join(fields).encode() + b"\rPID|1\r", control_id="A1", now=NOW)
+    assert [line[:4] for line in answer.split(b"\r") if line[:3] != b"ERR"] == [b"MSH|", b"MSA|", b""]
+    assert parse_ack(answer).code in ("AA", "AE", "AR")
+
+
 def test_an_answer_swaps_the_parties_and_echoes_the_version() -> None:
     reply = parse_message(acknowledge(ADT, control_id="A1", now=NOW))
     assert [reply.get(f"MSH-{n}") for n in (3, 4, 5, 6, 10, 12)] == [

@@ -82,7 +82,7 @@ def build_ack(
         _raw(msh, 4),
         f"{now:%Y%m%d%H%M%S}",
         "",
-        e.component.join(["ACK", message.event, "ACK"]) if message.version >= "2.5" else "ACK",
+        e.component.join(["ACK", escape(message.event, e), "ACK"]) if message.version >= "2.5" else "ACK",
         escape(control_id, e),
         _raw(msh, 11) or "P",
         _raw(msh, 12),
