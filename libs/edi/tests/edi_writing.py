@@ -1,6 +1,7 @@
-"""Files of random records, written with outlines and without."""
+"""Files of random records, written with outlines and without; answers to files."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -8,7 +9,17 @@ from unittest.mock import patch
 import edi_random
 import msgspec
 from edi_samples import ENVELOPE, HEADER
-from revcycle_edi.x12 import X12Error, build_835, build_837d, build_837i, build_837p
+from revcycle_edi.x12 import (
+    Answers,
+    ValidationContext,
+    X12Error,
+    acknowledge,
+    build_835,
+    build_837d,
+    build_837i,
+    build_837p,
+    validate,
+)
 from revcycle_edi.x12.outlines import Outline
 from revcycle_edi.x12.records import (
     DentalClaim,
@@ -18,6 +29,14 @@ from revcycle_edi.x12.records import (
     RemittanceClaim,
     RemittanceParty,
 )
+
+TODAY = ValidationContext(today=date(2026, 6, 30))
+
+
+def answers(data: bytes) -> Answers:
+    """What a receiver of a file answers."""
+    envelope = msgspec.structs.replace(ENVELOPE, sender_id="TESTPAYER", receiver_id="REVCYCLE", control_number=99)
+    return acknowledge(data, validate(data, context=TODAY), envelope, received=date(2026, 6, 1))
 
 
 def _build_835(claims: Sequence[RemittanceClaim]) -> bytes:

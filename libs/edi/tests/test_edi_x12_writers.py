@@ -1,7 +1,6 @@
 """Promises of the other writers: what is read is written back, what is written reads back equal and validates clean."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import msgspec
@@ -21,13 +20,12 @@ from edi_bases import (
     clean_837p,
     clean_999,
 )
-from edi_samples import ENVELOPE, clean_835
+from edi_samples import clean_835
+from edi_writing import TODAY, answers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from revcycle_edi import x12
-from revcycle_edi.x12 import ValidationContext, X12Error, validate
-
-TODAY = ValidationContext(today=date(2026, 6, 30))
+from revcycle_edi.x12 import X12Error, validate
 
 # Any: each pair is of one transaction type, which the list cannot say.
 ROUND_TRIPS: dict[str, tuple[bytes, Callable[[bytes], list[Any]], Callable[[Any], bytes]]] = {
@@ -90,48 +88,6 @@ def test_split_and_merge_keep_every_claim_and_validate() -> None:
     assert x12.merge_837([part for _, part in parts], control_number=17) == data
 
 
-def _answers(data: bytes) -> x12.Answers:
-    envelope = msgspec.structs.replace(ENVELOPE, sender_id="TESTPAYER", receiver_id="REVCYCLE", control_number=99)
-    return x12.acknowledge(data, validate(data, context=TODAY), envelope, received=date(2026, 6, 1))
-
-
-def test_a_clean_batch_is_accepted_at_every_level() -> None:
-    answers = _answers(clean_837p())
-    assert [a.code for a in answers.interchanges] == ["A"]
-    assert [a.code for a in answers.groups] == ["A"]
-    (report,) = answers.claims
-    assert (report.accepted_count, report.rejected_count, report.batch_reference) == (3, 0, "B000017")
-    for built in (x12.build_ta1(answers.interchanges), x12.build_999(answers.groups), x12.build_277ca(answers.claims)):
-        assert validate(built) == []
-
-
-def test_a_syntax_error_is_answered_by_the_999_with_place_and_code_and_no_277ca() -> None:
-    answers = _answers(clean_837p().replace(b"SV1*HC:G0463*150*UN", b"SV1*HC:G0463*150*XX", 1))
-    (group,) = answers.groups
-    assert (group.code, group.accepted_count) == ("R", 0)
-    error = group.transactions[0].segment_errors[0]
-    assert (error.segment, error.loop, error.code) == ("SV1", "2400", "8")
-    assert [(e.element, e.code, e.bad_value) for e in error.element_errors] == [(3, "7", "")]
-    assert answers.claims == ()
-    assert x12.parse_999(x12.build_999(answers.groups)) == list(answers.groups)
-
-
-def test_a_bad_claim_is_rejected_alone_and_a_bad_provider_with_all_its_claims() -> None:
-    (report,) = _answers(clean_837p().replace(b"CLM*TEST-2*175.5", b"CLM*TEST-2*175.6")).claims
-    assert [c.outcome for c in report.claims] == ["accepted", "rejected", "accepted"]
-    assert [code.text for code in report.claims[1].statuses[0].codes] == ["A7:400"]
-    assert report.accepted_cents is not None and report.rejected_cents == 17560
-    (report,) = _answers(clean_837p().replace(b"N3*1 TEST STREET", b"N3*PO BOX 1", 1)).claims
-    assert {c.outcome for c in report.claims} == {"rejected"}
-
-
-def test_a_broken_interchange_is_answered_by_a_ta1_alone_and_acknowledgments_by_nothing() -> None:
-    answers = _answers(clean_837p()[:-20])
-    assert [(a.code, a.note_code) for a in answers.interchanges] == [("R", "023")]
-    assert answers.groups == () and answers.claims == ()
-    assert _answers(clean_999()).groups == ()
-
-
 def _ask_everything(payload: bytes) -> None:
     findings = validate(payload, context=TODAY)
     assert all(f.message and f.rule for f in findings)
@@ -139,7 +95,7 @@ def _ask_everything(payload: bytes) -> None:
         *(parse for _, parse, _ in ROUND_TRIPS.values()),
         x12.parse_837p,
         lambda d: list(x12.explain(d)),
-        _answers,
+        answers,
     ):
         try:
             read(payload)

@@ -1,9 +1,12 @@
 """Acknowledgments made from findings: what a receiver of an interchange answers.
 
 TA1 for the interchange, one 999 per group, and for 837s that the 999 accepts one 277CA per transaction. An
-acknowledgment is never acknowledged. Values are not copied into IK404: they may identify a patient.
+acknowledgment is never acknowledged. Values are not copied into IK404: they may identify a patient. Whatever an input
+holds can be answered: what an answer has to repeat of it (names of segments, numbers) is cut and freed of what X12
+cannot carry, for an input that is not answered at all is worse than one that is not quoted to the letter.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -26,6 +29,7 @@ from revcycle_edi.x12.records.acknowledgment import (
 from revcycle_edi.x12.records.claim import ClaimTransaction, DentalClaim, InstitutionalClaim, ProfessionalClaim
 from revcycle_edi.x12.records.common import Envelope, Name, StatusCode
 from revcycle_edi.x12.t837_parse import parse_837d, parse_837i, parse_837p
+from revcycle_edi.x12.writer import clean_text
 
 _ACKNOWLEDGMENTS = frozenset(("999", "997"))
 
@@ -41,9 +45,14 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 def acknowledge(data: bytes, findings: Sequence[Finding], envelope: Envelope, *, received: date) -> Answers:
     """Make the answers to an input from its findings (of validate). envelope is that of the answer.
 
-    Only errors reject; warnings are not sent. An interchange whose header cannot be read gets no answer at all.
+    Only errors reject, and transactions of no guide known here: nobody could read them. Warnings are not sent. An
+    interchange whose header cannot be read gets no answer at all.
     """
-    errors = [finding for finding in findings if finding.severity == "error"]
+    errors = [
+        msgspec.structs.replace(finding, answer="999") if finding.rule == "999.st.unknown" else finding
+        for finding in findings
+        if finding.severity == "error" or finding.rule == "999.st.unknown"
+    ]
     try:
         summaries = inspect_interchanges(data)
     except X12Error:
@@ -58,13 +67,9 @@ def acknowledge(data: bytes, findings: Sequence[Finding], envelope: Envelope, *,
         for group in summary.groups:
             if group.transactions and group.transactions[0].transaction_type in _ACKNOWLEDGMENTS:
                 continue
-            item = _group(group, summary, errors, envelope, len(groups) + 1)
+            item, refused = _group(group, summary, errors, envelope, len(groups) + 1)
             groups.append(item)
-            rejected |= {
-                (summary.control_number, group.control_number, t.control_number)
-                for t in item.transactions
-                if not t.accepted
-            }
+            rejected |= {(summary.control_number, group.control_number, control) for control in refused}
     return Answers(
         interchanges=interchanges,
         groups=tuple(groups),
@@ -120,7 +125,8 @@ def _codes(findings: Iterable[Finding], prefix: str) -> tuple[str, ...]:
 
 def _group(
     group: GroupSummary, summary: InterchangeSummary, errors: Sequence[Finding], envelope: Envelope, number: int
-) -> ImplementationAcknowledgment:
+) -> tuple[ImplementationAcknowledgment, set[str]]:
+    """The answer to a group, and the control numbers of the sets that it rejects."""
     own = [
         f
         for f in errors
@@ -128,36 +134,56 @@ def _group(
         and f.interchange == f"{summary.control_number:09d}"
         and f.group == str(group.control_number)
     ]
-    transactions = tuple(_transaction(item, group, own) for item in group.transactions)
+    transactions = [_transaction(item, group, own) for item in group.transactions]
     group_codes = _codes(own, "AK905")
-    accepted = 0 if group_codes else sum(t.accepted for t in transactions)
     total = len(transactions)
+    if group_codes:
+        # The whole group is rejected: a set without faults of its own shares its fate and is not listed as accepted.
+        refused = {item.control_number for item in group.transactions}
+        transactions = [item for item in transactions if not item.accepted]
+        accepted = 0
+    else:
+        refused = {
+            sent.control_number
+            for sent, item in zip(group.transactions, transactions, strict=True)
+            if not item.accepted
+        }
+        accepted = sum(item.accepted for item in transactions)
     code = "R" if accepted == 0 else "A" if accepted == total else "P"
-    return ImplementationAcknowledgment(
+    answer = ImplementationAcknowledgment(
         envelope=envelope,
         transaction_control_number=f"{number:04d}",
-        functional_id=group.functional_id,
+        functional_id=_echo(group.functional_id, 2, "ZZ"),
         group_control_number=group.control_number,
-        version=group.version,
+        version=_echo(group.version, 12),
         code=code,
         included=total,
         received=total,
         accepted_count=accepted,
         error_codes=group_codes,
-        transactions=transactions,
+        transactions=tuple(transactions),
     )
+    return answer, refused
+
+
+_NOT_CARRIED = re.compile(r"[^A-Za-z0-9!\"&'()+,\-./;?= @#%_$]")
+
+
+def _echo(value: str, limit: int, otherwise: str = "") -> str:
+    """A value of the input as an answer can carry it, whatever its delimiters are."""
+    return _NOT_CARRIED.sub("-", value.strip()[:limit]).strip() or otherwise
 
 
 def _transaction(item: TransactionSummary, group: GroupSummary, errors: Sequence[Finding]) -> TransactionAcknowledgment:
-    own = [f for f in errors if f.transaction == item.control_number]
+    own = [f for f in errors if f.transaction == item.control_number and not _codes([f], "AK905")]
     codes = _codes(own, "IK502")
     segments = _segment_errors(own)
     if segments:
         codes = (*codes, "5")
     return TransactionAcknowledgment(
-        transaction_type=item.transaction_type,
-        control_number=item.control_number,
-        version=group.version,
+        transaction_type=_echo(item.transaction_type, 3, "000"),
+        control_number=_echo(item.control_number, 9, "0000"),
+        version=_echo(group.version, 35),
         code="R" if own else "A",
         error_codes=tuple(dict.fromkeys(codes)),
         segment_errors=segments,
@@ -173,15 +199,21 @@ def _segment_errors(errors: Sequence[Finding]) -> tuple[SegmentError, ...]:
             grouped.setdefault(key, []).append(finding)
     return tuple(
         SegmentError(
-            segment=segment,
+            segment=_segment_name(segment),
             position=position,
             loop=loop,
             code=code,
-            contexts=((f"CLM01:{found[0].claim_id}",),) if found[0].claim_id else (),
+            contexts=((f"CLM01:{_echo(found[0].claim_id, 35)}",),) if found[0].claim_id else (),
             element_errors=tuple(_element_error(f, c) for f in found for c in _codes([f], "IK403")),
         )
         for (position, segment, loop, code), found in grouped.items()
     )
+
+
+def _segment_name(name: str) -> str:
+    """IK301, of two or three characters, where the input may have anything up to the next separator."""
+    echo = _echo(name, 3)
+    return echo if len(echo) > 1 else "UNK"
 
 
 def _element_error(finding: Finding, code: str) -> ElementError:
@@ -291,12 +323,12 @@ def _report(
         envelope=envelope,
         transaction_control_number=f"{number:04d}",
         reference=f"{envelope.control_number}-{number}",
-        source=Name(last_name=header.receiver_name, entity_type="2", id_qualifier="PI", id=header.receiver_id),
+        source=_organization(header.receiver_name, "PI", header.receiver_id),
         source_trace=f"{envelope.control_number}-{number}",
         received_date=received,
         processed_date=received,
-        receiver=Name(last_name=header.submitter_name, entity_type="2", id_qualifier="46", id=header.submitter_id),
-        batch_reference=header.reference,
+        receiver=_organization(header.submitter_name, "46", header.submitter_id),
+        batch_reference=_echo(header.reference, 50, "0"),
         batch_statuses=(batch,),
         accepted_count=totals[True][0],
         rejected_count=totals[False][0],
@@ -324,18 +356,30 @@ def _claim(
     member = claim.subscriber.member_id
     served = [line.service_from for line in claim.lines if line.service_from is not None]
     return ClaimAcknowledgment(
-        claim_id=claim.claim_id,
+        claim_id=_echo(claim.claim_id, 50, "0"),
         statuses=statuses,
         patient=Name(
-            last_name=person.last_name,
+            last_name=clean_text(person.last_name, 60) or _NAMELESS,
             first_name=person.first_name,
             middle_name=person.middle_name,
             suffix=person.suffix,
             id_qualifier="MI" if member else "",
-            id=member,
+            id=_echo(member, 80),
         ),
-        provider=Name(last_name=provider.name, entity_type="2", id_qualifier="XX", id=provider.npi),
+        provider=_organization(provider.name, "XX", provider.npi),
         service_from=min(served) if served else None,
+    )
+
+
+_NAMELESS = "UNKNOWN"
+
+
+def _organization(name: str, qualifier: str, identifier: str) -> Name:
+    return Name(
+        last_name=clean_text(name, 60) or _NAMELESS,
+        entity_type="2",
+        id_qualifier=qualifier,
+        id=_echo(identifier, 80),
     )
 
 

@@ -87,7 +87,9 @@ class ImplementationAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc
         return self.code in ("A", "E")
 
     def accepts(self, transaction_control_number: str) -> bool:
-        """Say whether one ST was accepted; a set that is not listed shares the fate of the group."""
+        """Say whether one ST was accepted; a set that is not listed, or is of a rejected group, shares its fate."""
+        if self.code not in ("A", "E", "P"):
+            return False
         for transaction in self.transactions:
             if transaction.control_number == transaction_control_number:
                 return transaction.accepted
