@@ -1,15 +1,17 @@
-"""Fuzz target of what stands on the X12 reader: any bytes end in records, findings, an account or X12Error.
+"""Fuzz target of what stands on the X12 reader: bytes end in records, findings and answers, an account, or X12Error.
 
 The first byte chooses what is asked of the rest. Run through run.py.
 """
 
 import sys
+from datetime import UTC, date, datetime
 
 import atheris
 from bounded import bounded
 
 with atheris.instrument_imports(include=["revcycle_edi"]):
     from revcycle_edi import x12
+    from revcycle_edi.x12.records import Envelope
 
 _HEADER = b"ISA*00*          *00*          *ZZ*SENDER         *ZZ*RECEIVER       *260601*1230*^*00501*000000009*0*T*:~"
 _GROUPS = (
@@ -24,6 +26,27 @@ _GROUPS = (
 _END = b"~SE*4*0001~GE*1*9~IEA*1*000000009~"
 
 
+_ENVELOPE = Envelope(
+    sender_id="RECEIVER", receiver_id="SENDER", control_number=1, created_at=datetime(2026, 6, 1, tzinfo=UTC)
+)
+
+
+def _answer(data: bytes) -> None:
+    """Findings, and the answers they deserve: whatever arrives can be answered."""
+    findings = x12.validate(data)
+    try:
+        told = x12.acknowledge(data, findings, _ENVELOPE, received=date(2026, 6, 1))
+        for records, build in (
+            (told.interchanges, x12.build_ta1),
+            (told.groups, x12.build_999),
+            (told.claims, x12.build_277ca),
+        ):
+            if records:
+                build(records)
+    except x12.X12Error as error:
+        raise AssertionError("an input that cannot be answered") from error
+
+
 def run_one(data: bytes) -> None:
     """One execution."""
     choice, data = data[0] if data else 0, data[1:]
@@ -32,7 +55,7 @@ def run_one(data: bytes) -> None:
         data = _HEADER + opening + data + _END
     try:
         if choice & 0x40:
-            x12.validate(data)
+            _answer(data)
         elif choice & 0x20:
             for _ in x12.explain(data):
                 pass

@@ -1,6 +1,6 @@
 """Files of random records, written with outlines and without; answers to files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from random import Random
 from typing import Any
@@ -14,10 +14,13 @@ from revcycle_edi.x12 import (
     ValidationContext,
     X12Error,
     acknowledge,
+    build_277ca,
     build_835,
     build_837d,
     build_837i,
     build_837p,
+    build_999,
+    build_ta1,
     validate,
 )
 from revcycle_edi.x12.outlines import Outline
@@ -37,6 +40,17 @@ def answers(data: bytes) -> Answers:
     """What a receiver of a file answers."""
     envelope = msgspec.structs.replace(ENVELOPE, sender_id="TESTPAYER", receiver_id="REVCYCLE", control_number=99)
     return acknowledge(data, validate(data, context=TODAY), envelope, received=date(2026, 6, 1))
+
+
+def written_answers(data: bytes) -> Iterator[bytes]:
+    """The answers as they are sent."""
+    told = answers(data)
+    if told.interchanges:
+        yield build_ta1(told.interchanges)
+    if told.groups:
+        yield build_999(told.groups)
+    if told.claims:
+        yield build_277ca(told.claims)
 
 
 def _build_835(claims: Sequence[RemittanceClaim]) -> bytes:

@@ -1,10 +1,8 @@
 """Promises of the answers: every file gets one, it is valid, and no two levels of it contradict each other."""
 
-from collections.abc import Iterator
-
 import pytest
 from edi_bases import BASES, clean_837p, clean_999
-from edi_writing import TODAY, answers
+from edi_writing import TODAY, answers, written_answers
 from revcycle_edi import x12
 from revcycle_edi.x12 import validate
 
@@ -50,15 +48,6 @@ def test_a_broken_interchange_is_answered_by_a_ta1_alone_and_acknowledgments_by_
     assert answers(clean_999()).groups == ()
 
 
-def _built(told: x12.Answers) -> Iterator[bytes]:
-    if told.interchanges:
-        yield x12.build_ta1(told.interchanges)
-    if told.groups:
-        yield x12.build_999(told.groups)
-    if told.claims:
-        yield x12.build_277ca(told.claims)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BASES))
 def test_whatever_stands_in_an_element_is_answered_validly(name: str) -> None:
@@ -69,7 +58,7 @@ def test_whatever_stands_in_an_element_is_answered_validly(name: str) -> None:
             kept = segment[index]
             for value in HOSTILE:
                 segment[index] = value
-                for built in _built(answers(b"'".join(map(b"|".join, segments)))):
+                for built in written_answers(b"'".join(map(b"|".join, segments))):
                     found = {(f.rule, f.segment + f.element) for f in validate(built, context=TODAY)}
                     assert {place for rule, place in found if rule != "x12.npi"} <= REPEATED, (segment, found)
             segment[index] = kept
@@ -103,3 +92,51 @@ def test_a_transaction_that_nobody_here_can_read_is_rejected(kind: bytes) -> Non
     told = answers(clean_837p().replace(b"ST*837*", b"ST*" + kind + b"*"))
     assert [group.code for group in told.groups] == ["R"]
     assert all("1" in one.error_codes for one in told.groups[0].transactions)
+
+
+def _outcomes(told: x12.Answers) -> list[list[str]]:
+    return [[claim.outcome for claim in report.claims] for report in told.claims]
+
+
+def test_a_control_number_with_leading_zeros_hides_no_error() -> None:
+    """As most senders write GS06: what is wrong is found by its place, not by its number."""
+    zeros = clean_837p().replace(b"*17*X*", b"*000000017*X*").replace(b"GE*1*17", b"GE*1*000000017")
+    assert _outcomes(answers(zeros)) == [["accepted"] * 3]
+    told = answers(zeros.replace(b"CLM*TEST-2*175.5", b"CLM*TEST-2*175.6"))
+    assert _outcomes(told) == [["accepted", "rejected", "accepted"]]
+    told = answers(zeros.replace(b"SV1*HC:G0463*150*UN", b"SV1*HC:G0463*150*XX", 1))
+    assert [group.code for group in told.groups] == ["R"]
+
+
+def test_of_two_with_one_number_the_second_is_rejected_and_the_first_taken() -> None:
+    twice = answers(clean_837p() + clean_837p().replace(b"CLM*TEST-1*175.5", b"CLM*TEST-1*175.6"))
+    assert [(one.code, one.note_code) for one in twice.interchanges] == [("A", "000"), ("R", "025")]
+    assert _outcomes(twice) == [["accepted"] * 3]
+    same = answers(clean_837p().replace(b"CLM*TEST-2*", b"CLM*TEST-1*"))
+    assert _outcomes(same) == [["accepted", "rejected", "accepted"]]
+
+
+@pytest.mark.parametrize("cut", [b"IEA*", b"GE*", b"SE*", b"SV1*"])
+def test_an_interchange_broken_off_by_the_next_is_rejected_and_the_next_one_taken(cut: bytes) -> None:
+    other = clean_837p().replace(b"000000017", b"000000018").replace(b"CLM*TEST", b"CLM*OTHER")
+    told = answers(clean_837p()[: clean_837p().index(cut)] + other)
+    assert [(one.control_number, one.code, one.note_code) for one in told.interchanges] == [
+        (17, "R", "023"),
+        (18, "A", "000"),
+    ]
+    assert _outcomes(told) == [["accepted"] * 3]
+
+
+def test_a_transaction_that_cannot_be_read_keeps_no_other_from_being_acknowledged() -> None:
+    other = clean_837p().replace(b"000000017", b"000000018").replace(b"CLM*TEST", b"CLM*OTHER")
+    for broken in (clean_837p().replace(b"SE*", b"XX*"), clean_837p().replace(b"*175.5*", b"*A*")):
+        told = answers(broken + other)
+        assert [one.code for one in told.interchanges] == ["A", "A"]
+        assert [group.code for group in told.groups] == ["R", "A"]
+        assert _outcomes(told) == [["accepted"] * 3]
+
+
+def test_line_breaks_and_other_delimiters_change_no_answer() -> None:
+    odd = clean_837p().replace(b"CLM*TEST-2*175.5", b"CLM*TEST-2*175.6").replace(b"~", b"~\r\n")
+    told = answers(odd.translate(bytes.maketrans(b"*:^~", b"|>!'")))
+    assert _outcomes(told) == [["accepted", "rejected", "accepted"]]

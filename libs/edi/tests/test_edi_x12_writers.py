@@ -21,7 +21,7 @@ from edi_bases import (
     clean_999,
 )
 from edi_samples import clean_835
-from edi_writing import TODAY, answers
+from edi_writing import TODAY, written_answers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from revcycle_edi import x12
@@ -91,11 +91,12 @@ def test_split_and_merge_keep_every_claim_and_validate() -> None:
 def _ask_everything(payload: bytes) -> None:
     findings = validate(payload, context=TODAY)
     assert all(f.message and f.rule for f in findings)
+    for written in written_answers(payload):
+        assert written.startswith(b"ISA")
     for read in (
         *(parse for _, parse, _ in ROUND_TRIPS.values()),
         x12.parse_837p,
         lambda d: list(x12.explain(d)),
-        answers,
     ):
         try:
             read(payload)

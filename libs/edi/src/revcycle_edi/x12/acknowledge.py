@@ -7,15 +7,18 @@ cannot carry, for an input that is not answered at all is worse than one that is
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import partial
+from operator import itemgetter
 
 import msgspec
 
-from revcycle_edi.x12.cursor import Cursor, parse_envelope
+from revcycle_edi.x12.cursor import parse_envelope
 from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.extents import Extent, GroupExtent, InterchangeExtent, SetExtent, extents
 from revcycle_edi.x12.findings import Finding
-from revcycle_edi.x12.interchanges import GroupSummary, InterchangeSummary, TransactionSummary, inspect_interchanges
 from revcycle_edi.x12.records.acknowledgment import (
     ClaimAcknowledgment,
     ClaimAcknowledgmentReport,
@@ -27,10 +30,11 @@ from revcycle_edi.x12.records.acknowledgment import (
     TransactionAcknowledgment,
 )
 from revcycle_edi.x12.records.claim import ClaimTransaction, DentalClaim, InstitutionalClaim, ProfessionalClaim
-from revcycle_edi.x12.records.common import Envelope, Name, StatusCode
+from revcycle_edi.x12.records.common import Delimiters, Envelope, Name, StatusCode
 from revcycle_edi.x12.t837_parse import parse_837d, parse_837i, parse_837p
 from revcycle_edi.x12.writer import clean_text
 
+_Claim = ProfessionalClaim | InstitutionalClaim | DentalClaim
 _ACKNOWLEDGMENTS = frozenset(("999", "997"))
 
 
@@ -48,74 +52,70 @@ def acknowledge(data: bytes, findings: Sequence[Finding], envelope: Envelope, *,
     Only errors reject, and transactions of no guide known here: nobody could read them. Warnings are not sent. An
     interchange whose header cannot be read gets no answer at all.
     """
-    errors = [
-        msgspec.structs.replace(finding, answer="999") if finding.rule == "999.st.unknown" else finding
-        for finding in findings
-        if finding.severity == "error" or finding.rule == "999.st.unknown"
-    ]
-    try:
-        summaries = inspect_interchanges(data)
-    except X12Error:
-        return Answers(interchanges=_broken(data, errors, envelope), groups=(), claims=())
-    interchanges = tuple(_interchange(summary, errors, envelope) for summary in summaries)
+    errors = _Errors(findings)
+    interchanges: list[InterchangeAcknowledgment] = []
     groups: list[ImplementationAcknowledgment] = []
-    rejected: set[tuple[int, int, str]] = set()
-    for summary, answer in zip(summaries, interchanges, strict=True):
-        if not answer.accepted:
-            rejected |= _every_set(summary)
+    claims: list[ClaimAcknowledgmentReport] = []
+    for sent in extents(data):
+        answer = _interchange(sent, errors, envelope)
+        if answer is None:
             continue
-        for group in summary.groups:
-            if group.transactions and group.transactions[0].transaction_type in _ACKNOWLEDGMENTS:
+        interchanges.append(answer)
+        for group in sent.groups if answer.accepted else ():
+            if group.sets and group.sets[0].elements[1] in _ACKNOWLEDGMENTS:
                 continue
-            item, refused = _group(group, summary, errors, envelope, len(groups) + 1)
+            item, accepted = _group(group, errors, envelope, len(groups) + 1, partial(_read, data, sent, group))
             groups.append(item)
-            rejected |= {(summary.control_number, group.control_number, control) for control in refused}
-    return Answers(
-        interchanges=interchanges,
-        groups=tuple(groups),
-        claims=tuple(_claim_reports(data, errors, envelope, rejected, received)),
-    )
+            for extent, transactions in accepted:
+                for read in transactions:
+                    claims.append(_report(read, extent, errors, envelope, received, len(claims) + 1))
+    return Answers(interchanges=tuple(interchanges), groups=tuple(groups), claims=tuple(claims))
 
 
-def _every_set(summary: InterchangeSummary) -> set[tuple[int, int, str]]:
-    return {
-        (summary.control_number, group.control_number, transaction.control_number)
-        for group in summary.groups
-        for transaction in group.transactions
-    }
+class _Errors:
+    """The errors of an input by their place."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        placed = []
+        for finding in findings:
+            if finding.rule == "999.st.unknown":
+                placed.append((finding.byte_offset, msgspec.structs.replace(finding, answer="999")))
+            elif finding.severity == "error":
+                # What is missing at the end of something is noticed at the beginning of the next.
+                placed.append((finding.byte_offset - (finding.rule in _ABOUT_THE_ONE_BEFORE), finding))
+        placed.sort(key=itemgetter(0))
+        self._offsets = [offset for offset, _ in placed]
+        self._findings = [finding for _, finding in placed]
+
+    def within(self, extent: Extent, answer: str) -> list[Finding]:
+        """Those that stand in an extent and are answered by one kind of answer."""
+        first, end = bisect_left(self._offsets, extent.start), bisect_left(self._offsets, extent.end)
+        return [finding for finding in self._findings[first:end] if finding.answer == answer]
 
 
-def _broken(data: bytes, errors: Sequence[Finding], envelope: Envelope) -> tuple[InterchangeAcknowledgment, ...]:
-    """The TA1 of an interchange that cannot be read to its end, when at least its header can."""
-    cursor = Cursor(data)
+_ABOUT_THE_ONE_BEFORE = frozenset(("999.se.missing", "999.ge.missing", "ta1.isa.inside"))
+
+
+def _interchange(sent: InterchangeExtent, errors: _Errors, envelope: Envelope) -> InterchangeAcknowledgment | None:
+    """The TA1, None when not even the header can be read."""
     try:
-        cursor.advance()
-        sent = parse_envelope(cursor.segment, [], cursor.reader.delimiters)
+        header = parse_envelope(sent.elements, [], Delimiters())
     except X12Error:
-        return ()
-    note = next((f.answer_codes[0] for f in reversed(errors) if f.answer == "ta1" and f.answer_codes), "022")
-    return (
-        InterchangeAcknowledgment(
-            envelope=envelope,
-            control_number=sent.control_number,
-            interchange_at=sent.created_at,
-            code="R",
-            note_code=note,
-        ),
-    )
-
-
-def _interchange(
-    summary: InterchangeSummary, errors: Sequence[Finding], envelope: Envelope
-) -> InterchangeAcknowledgment:
-    own = [f for f in errors if f.answer == "ta1" and f.interchange == f"{summary.control_number:09d}"]
+        return None
+    notes = [(*finding.answer_codes, "022")[0] for finding in errors.within(sent, "ta1")]
+    if not sent.closed or any(not _is_number(group.elements[6]) for group in sent.groups):
+        notes = [*reversed(notes), "022"]  # What ended the reading stands last.
     return InterchangeAcknowledgment(
         envelope=envelope,
-        control_number=summary.control_number,
-        interchange_at=summary.created_at,
-        code="R" if own else "A",
-        note_code=own[0].answer_codes[0] if own and own[0].answer_codes else "000",
+        control_number=header.control_number,
+        interchange_at=header.created_at,
+        code="R" if notes else "A",
+        note_code=notes[0] if notes else "000",
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= 9
 
 
 def _codes(findings: Iterable[Finding], prefix: str) -> tuple[str, ...]:
@@ -124,46 +124,44 @@ def _codes(findings: Iterable[Finding], prefix: str) -> tuple[str, ...]:
 
 
 def _group(
-    group: GroupSummary, summary: InterchangeSummary, errors: Sequence[Finding], envelope: Envelope, number: int
-) -> tuple[ImplementationAcknowledgment, set[str]]:
-    """The answer to a group, and the control numbers of the sets that it rejects."""
-    own = [
-        f
-        for f in errors
-        if f.answer == "999"
-        and f.interchange == f"{summary.control_number:09d}"
-        and f.group == str(group.control_number)
-    ]
-    transactions = [_transaction(item, group, own) for item in group.transactions]
-    group_codes = _codes(own, "AK905")
-    total = len(transactions)
+    group: GroupExtent,
+    errors: _Errors,
+    envelope: Envelope,
+    number: int,
+    read: Callable[[SetExtent], list[ClaimTransaction] | None],
+) -> tuple[ImplementationAcknowledgment, list[tuple[SetExtent, list[ClaimTransaction]]]]:
+    """The answer to a group, and the sets that it accepts with the claims they hold."""
+    functional_id, control, version = group.elements[1], group.elements[6], group.elements[8]
+    listed: list[TransactionAcknowledgment] = []
+    accepted: list[tuple[SetExtent, list[ClaimTransaction]]] = []
+    for sent in group.sets:
+        item = _transaction(sent, version, errors)
+        if item.accepted:
+            claims = read(sent)
+            if claims is None:
+                item = msgspec.structs.replace(item, code="R", error_codes=("5",))
+            else:
+                accepted.append((sent, claims))
+        listed.append(item)
+    group_codes = _codes(errors.within(group, "999"), "AK905")
+    total = len(listed)
     if group_codes:
         # The whole group is rejected: a set without faults of its own shares its fate and is not listed as accepted.
-        refused = {item.control_number for item in group.transactions}
-        transactions = [item for item in transactions if not item.accepted]
-        accepted = 0
-    else:
-        refused = {
-            sent.control_number
-            for sent, item in zip(group.transactions, transactions, strict=True)
-            if not item.accepted
-        }
-        accepted = sum(item.accepted for item in transactions)
-    code = "R" if accepted == 0 else "A" if accepted == total else "P"
+        listed, accepted = [item for item in listed if not item.accepted], []
     answer = ImplementationAcknowledgment(
         envelope=envelope,
         transaction_control_number=f"{number:04d}",
-        functional_id=_echo(group.functional_id, 2, "ZZ"),
-        group_control_number=group.control_number,
-        version=_echo(group.version, 12),
-        code=code,
+        functional_id=_echo(functional_id, 2, "ZZ"),
+        group_control_number=int(control),
+        version=_echo(version, 12),
+        code="R" if not accepted else "A" if len(accepted) == total else "P",
         included=total,
         received=total,
-        accepted_count=accepted,
+        accepted_count=len(accepted),
         error_codes=group_codes,
-        transactions=tuple(transactions),
+        transactions=tuple(listed),
     )
-    return answer, refused
+    return answer, accepted
 
 
 _NOT_CARRIED = re.compile(r"[^A-Za-z0-9!\"&'()+,\-./;?= @#%_$]")
@@ -174,16 +172,16 @@ def _echo(value: str, limit: int, otherwise: str = "") -> str:
     return _NOT_CARRIED.sub("-", value.strip()[:limit]).strip() or otherwise
 
 
-def _transaction(item: TransactionSummary, group: GroupSummary, errors: Sequence[Finding]) -> TransactionAcknowledgment:
-    own = [f for f in errors if f.transaction == item.control_number and not _codes([f], "AK905")]
+def _transaction(sent: SetExtent, version: str, errors: _Errors) -> TransactionAcknowledgment:
+    own = [finding for finding in errors.within(sent, "999") if not _codes([finding], "AK905")]
     codes = _codes(own, "IK502")
     segments = _segment_errors(own)
     if segments:
         codes = (*codes, "5")
     return TransactionAcknowledgment(
-        transaction_type=_echo(item.transaction_type, 3, "000"),
-        control_number=_echo(item.control_number, 9, "0000"),
-        version=_echo(group.version, 35),
+        transaction_type=_echo(sent.elements[1], 3, "000"),
+        control_number=_echo(sent.elements[2], 9, "0000"),
+        version=_echo(version, 35),
         code="R" if own else "A",
         error_codes=tuple(dict.fromkeys(codes)),
         segment_errors=segments,
@@ -221,95 +219,42 @@ def _element_error(finding: Finding, code: str) -> ElementError:
     return ElementError(element=int(element or "1"), component=int(component or "0"), code=code)
 
 
-class _Extent:
-    """Which segments of a transaction the decisions about one claim come from: its own and those of its levels."""
-
-    def __init__(self, levels: list[tuple[int, int]], start: int) -> None:
-        self.spans = [*levels, (start, 1 << 60)]
-
-    def covers(self, number: int) -> bool:
-        """Whether a segment belongs to the claim or to a level above it."""
-        return any(first <= number < end for first, end in self.spans)
-
-
-def _extents(data: bytes) -> dict[tuple[str, str, str, str], _Extent]:
-    """For every claim (interchange, group, transaction, CLM01) the segments that decide about it."""
-    cursor = Cursor(data)
-    found: dict[tuple[str, str, str, str], _Extent] = {}
-    keys = ["", "", ""]
-    levels: dict[str, list[int]] = {}
-    open_claim: _Extent | None = None
-    while cursor.advance():
-        number, e = cursor.number, cursor.e
-        if cursor.id in _STARTS:
-            index = _STARTS[cursor.id]
-            keys[index] = e[(13, 6, 2)[index]]
-        if cursor.id in ("HL", "CLM", "SE"):
-            if open_claim is not None:
-                open_claim.spans[-1] = (open_claim.spans[-1][0], number)
-                open_claim = None
-            for level in levels.values():
-                if level[1] == 0:
-                    level[1] = number
-        if cursor.id == "ST":
-            levels = {"00": [number, 0]}
-        elif cursor.id == "HL":
-            levels = {code: span for code, span in levels.items() if code < e[3]}
-            levels[e[3]] = [number, 0]
-        elif cursor.id == "CLM":
-            open_claim = found[(keys[0], keys[1], keys[2], e[1])] = _Extent(
-                [(a, b) for a, b in levels.values()], number
-            )
-    return found
-
-
-_STARTS = {"ISA": 0, "GS": 1, "ST": 2}
-
-
-def _claim_reports(
-    data: bytes,
-    errors: Sequence[Finding],
-    envelope: Envelope,
-    rejected: set[tuple[int, int, str]],
-    received: date,
-) -> Iterable[ClaimAcknowledgmentReport]:
+def _read(
+    data: bytes, interchange: InterchangeExtent, group: GroupExtent, sent: SetExtent
+) -> list[ClaimTransaction] | None:
+    """The claims of an 837 read by itself: what stands beside it cannot keep it from being read. None: unreadable."""
+    if sent.elements[1] != "837":
+        return []
+    envelope = data[interchange.start : interchange.head] + data[group.start : group.head]
+    end = f"GE*1*{group.elements[6]}~IEA*1*{interchange.elements[13]}~"
+    alone = envelope + data[sent.start : sent.end] + _in_delimiters(data, interchange, end)
     try:
-        transactions = parse_837p(data) + parse_837i(data) + parse_837d(data)
-        extents = _extents(data) if transactions else {}
+        return parse_837p(alone) or parse_837i(alone) or parse_837d(alone)
     except X12Error:
-        return
-    decisive = [f for f in errors if f.answer == "277ca"]
-    number = 0
-    for transaction in transactions:
-        sent = transaction.envelope
-        group = sent.group_control_number or sent.control_number
-        if (sent.control_number, group, transaction.transaction_control_number) in rejected:
-            continue
-        number += 1
-        own = [
-            f
-            for f in decisive
-            if (f.interchange, f.group, f.transaction)
-            == (f"{sent.control_number:09d}", str(group), transaction.transaction_control_number)
-        ]
-        yield _report(transaction, own, extents, envelope, received, number)
+        return None
+
+
+def _in_delimiters(data: bytes, interchange: InterchangeExtent, text: str) -> bytes:
+    element, terminator = data[interchange.start + 3 : interchange.start + 4], data[interchange.start + 105 :][:1]
+    return text.encode("latin-1").translate(bytes.maketrans(b"*~", element + terminator))
 
 
 def _report(
     transaction: ClaimTransaction,
-    errors: Sequence[Finding],
-    extents: dict[tuple[str, str, str, str], _Extent],
+    sent: SetExtent,
+    errors: _Errors,
     envelope: Envelope,
     received: date,
     number: int,
 ) -> ClaimAcknowledgmentReport:
-    sent = transaction.envelope
-    prefix = (f"{sent.control_number:09d}", str(sent.group_control_number or sent.control_number))
     claims: list[ClaimAcknowledgment] = []
     totals = {True: [0, 0], False: [0, 0]}
-    for claim in transaction.claims:
-        extent = extents.get((*prefix, transaction.transaction_control_number, claim.claim_id))
-        own = [f for f in errors if extent is not None and extent.covers(f.segment_number)]
+    # Should reader and extents ever count differently, what is wrong with one is held against all.
+    is_placed = len(sent.claims) == len(transaction.claims)
+    read: Sequence[_Claim] = transaction.claims
+    for index, claim in enumerate(read):
+        parts = (*sent.claims[index].levels, sent.claims[index]) if is_placed else (sent,)
+        own = [found for part in parts for found in errors.within(part, "277ca")]
         claims.append(_claim(claim, own, received))
         counted = totals[not own]
         counted[0] += 1
@@ -338,9 +283,7 @@ def _report(
     )
 
 
-def _claim(
-    claim: ProfessionalClaim | InstitutionalClaim | DentalClaim, errors: Sequence[Finding], received: date
-) -> ClaimAcknowledgment:
+def _claim(claim: _Claim, errors: Sequence[Finding], received: date) -> ClaimAcknowledgment:
     codes = list(dict.fromkeys(code for f in errors for code in f.answer_codes)) or ["A2:20:PR"]
     statuses = tuple(
         ClaimStatus(
