@@ -8,10 +8,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.memo import Table
 from revcycle_edi.x12.records.common import Address, Adjustment, Contact, Delimiters, Envelope, RawSegment, Reference
 from revcycle_edi.x12.values import format_cents, format_date, format_quantity
 
@@ -73,16 +73,6 @@ def code(value: str, name: str, limit: int, *, required: bool = False) -> str:
             expected="letters, digits and punctuation without * : ^ ~, no space at the ends",
         )
     return value
-
-
-def codes(name: str, limit: int, *, required: bool = False) -> Table[str, str]:
-    """What code() says of each value, remembered: for values that repeat."""
-    return Table(lambda value: code(value, name, limit, required=required))
-
-
-def words(limit: int) -> Table[str, str]:
-    """What clean_text() makes of each text, remembered."""
-    return Table(lambda text: clean_text(text, limit))
 
 
 def digits(value: str, name: str, lengths: tuple[int, ...]) -> str:
@@ -279,23 +269,13 @@ def write_references(out: SegmentWriter, references: Sequence[Reference]) -> Non
 
 def write_adjustments(out: SegmentWriter, adjustments: Sequence[Adjustment]) -> None:
     """CAS segments: neighbours with the same group share a segment, at most six reasons each."""
-    segments = out.segments
-    open_group, text, room = None, "", 0
-    for adjustment in adjustments:
-        group, quantity = adjustment.group_code, adjustment.quantity
-        if group != open_group or not room:
-            if text:
-                segments.append(text.rstrip("*"))
-            open_group, text, room = group, f"CAS*{_GROUPS[group]}", 6
-        times = "" if quantity is None else format_quantity(quantity)
-        text += f"*{_REASONS[adjustment.reason_code]}*{format_cents(adjustment.amount_cents)}*{times}"
-        room -= 1
-    if text:
-        segments.append(text.rstrip("*"))
-
-
-_GROUPS = codes("CAS01 group code", 2, required=True)
-_REASONS = codes("CAS reason code", 5, required=True)
+    for group, run in groupby(adjustments, lambda adjustment: adjustment.group_code):
+        elements: list[str] = []
+        for adjustment in run:
+            reason = code(adjustment.reason_code, "CAS reason code", 5, required=True)
+            elements += [reason, format_cents(adjustment.amount_cents), quantity_text(adjustment.quantity)]
+        for first in range(0, len(elements), 18):
+            out.add("CAS", code(group, "CAS01 group code", 2, required=True), *elements[first : first + 18])
 
 
 def quantity_text(quantity: Decimal | None) -> str:
@@ -315,14 +295,12 @@ __all__ = [
     "cents_text",
     "clean_text",
     "code",
-    "codes",
     "composite",
     "digits",
     "format_date",
     "interchange_header",
     "mail_text",
     "quantity_text",
-    "words",
     "write_address",
     "write_adjustments",
     "write_contact",
