@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from revcycle_edi.hl7 import (
 )
 from revcycle_edi.hl7.message import Encoding
 from revcycle_edi.hl7.streams import Client, start_server
-from revcycle_edi.hl7.views import adt, charges, document
+from revcycle_edi.hl7.views import Identifier, adt, charges, document
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 MSH = r"MSH|^~\&|SENDAPP|SENDFAC|RECAPP|RECFAC|20260601||{type}|CTRL1|P|{version}"
@@ -77,6 +78,17 @@ def test_charges_and_documents_are_viewed() -> None:
     )
     view = document(parse_message(mdm.encode()))
     assert view.authenticated and view.unique_id == "DOC1" and view.text == "LINE A\nLINE B\nLINE C"
+
+
+def test_a_field_of_very_many_repetitions_is_read_in_one_pass() -> None:
+    """Twenty thousand record numbers took half a minute, one message of the size that is allowed for ever."""
+    many = "~".join(f"T{n}^^^HOSP&1.2&ISO^MR" for n in range(20_000))
+    data = MSH.format(type="DFT^P03", version="2.5") + f"\rPID|1||{many}\rFT1|1" + "|" * 18 + many + "\r"
+    before = time.process_time()
+    view = charges(parse_message(data.encode()))
+    assert time.process_time() - before < 3
+    assert len(view.patient.identifiers) == len(view.charges[0].diagnoses) == 20_000
+    assert view.patient.identifiers[-1] == Identifier("T19999", "HOSP", "MR")
 
 
 def _answer(data: bytes) -> tuple[str, str]:

@@ -91,11 +91,18 @@ class Message:
         """A whole field, unescaped, separators kept (for text fields that are not split)."""
         return self.unescape(segment[field]) if field < len(segment) else ""
 
-    def repetitions(self, segment: list[str], field: int) -> int:
-        """How many repetitions a field has, 0 when it was not sent."""
+    def repetitions(self, segment: list[str], field: int) -> list[list[str]]:
+        """Every repetition of a field as its components, unescaped (of each the first subcomponent); [] when not sent.
+
+        One pass: asking for repetition after repetition with `value` takes the square of their number.
+        """
         if field >= len(segment) or not segment[field]:
-            return 0
-        return segment[field].count(self.encoding.repetition) + 1
+            return []
+        encoding = self.encoding
+        return [
+            [self.unescape(_nth(part, encoding.subcomponent, 1)) for part in repetition.split(encoding.component)]
+            for repetition in segment[field].split(encoding.repetition)
+        ]
 
     def get(self, path: str) -> str:
         """A value by path, such as `PID-5.1` or `OBX-5` (first segment, first repetition). ValueError on a bad path."""

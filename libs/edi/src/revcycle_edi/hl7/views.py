@@ -179,16 +179,13 @@ class AppointmentView(msgspec.Struct, frozen=True, kw_only=True):
     patient: PatientView
 
 
-def _identifier(message: Message, segment: list[str], field: int, repetition: int = 1) -> Identifier:
-    def part(component: int) -> str:
-        return message.value(segment, field, component, repetition=repetition)
-
-    return Identifier(part(1), part(4), part(5))
+def _identifier(components: list[str]) -> Identifier:
+    value, _, _, authority, kind = (*components, "", "", "", "", "")[:5]
+    return Identifier(value, authority, kind)
 
 
 def _identifiers(message: Message, segment: list[str], field: int) -> tuple[Identifier, ...]:
-    count = message.repetitions(segment, field)
-    return tuple(_identifier(message, segment, field, n) for n in range(1, count + 1))
+    return tuple(map(_identifier, message.repetitions(segment, field)))
 
 
 def _person(message: Message, segment: list[str], field: int) -> PersonName:
@@ -283,8 +280,7 @@ def charges(message: Message) -> ChargesView:
 
 def _charge(message: Message, ft1: list[str]) -> ChargeView:
     def listed(field: int) -> tuple[str, ...]:
-        count = message.repetitions(ft1, field)
-        return tuple(message.value(ft1, field, repetition=n) for n in range(1, count + 1))
+        return tuple(components[0] for components in message.repetitions(ft1, field))
 
     return ChargeView(
         transaction_id=message.value(ft1, 2),
