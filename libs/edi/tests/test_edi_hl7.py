@@ -144,7 +144,40 @@ def test_an_endless_frame_is_bounded() -> None:
     deframer = Deframer(limit=1000)
     with pytest.raises(HL7Error):
         for _ in range(100):
-            deframer.feed(b"\x0b" + b"x" * 100)
+            deframer.feed(b"x" * 100 if deframer.pending else b"\x0b")
+
+
+def test_a_message_before_one_that_is_too_long_is_handed_out_however_the_stream_is_cut() -> None:
+    stream = frame(b"first") + frame(b"x" * 1001) + frame(b"last")
+    for size in (1, 10, 500, len(stream)):
+        deframer, found = Deframer(limit=1000), []
+        with pytest.raises(HL7Error):
+            for at in range(0, len(stream) + size, size):
+                found += deframer.feed(stream[at : at + size])
+        assert found == [b"first"]
+        with pytest.raises(HL7Error):
+            deframer.feed(frame(b"last"))
+
+
+def test_a_flood_of_starts_is_handed_out_as_it_comes_and_never_gathers() -> None:
+    """One end mark after a million starts made a million messages, and the listener a million answers, at once."""
+    deframer = Deframer()
+    assert len(deframer.feed(b"\x0bA" * 1000)) == 999
+    assert deframer.feed(b"\x0b") == [b"\x0bA"] and deframer.pending == 1
+    assert deframer.feed(b"B\x1c\r") == [b"B"]
+
+
+async def test_a_message_before_one_that_is_too_long_is_answered() -> None:
+    async def handler(message: bytes) -> bytes:
+        return acknowledge(message, control_id="A1", now=NOW)
+
+    server = await start_server(handler, "127.0.0.1", 0, limit_bytes=1000)
+    async with server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+        writer.write(frame(ADT) + b"\x0b" + b"x" * 2000)
+        (answer,) = Deframer().feed(await reader.read())
+        writer.close()
+    assert parse_ack(answer).accepted
 
 
 async def test_the_listener_answers_pipelined_messages_in_order_and_survives_bad_peers() -> None:

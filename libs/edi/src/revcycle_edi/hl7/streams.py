@@ -33,10 +33,11 @@ async def serve_connection(
                 data = await reader.read(_READ_BYTES)
             if not data:
                 return
-            answers = [frame(await handler(message)) for message in deframer.feed(data)]
-            if answers:
-                writer.write(b"".join(answers))
+            # Once more with nothing: a frame that is too long is met after the messages before it are answered.
+            while messages := deframer.feed(data):
+                writer.write(b"".join([frame(await handler(message)) for message in messages]))
                 await writer.drain()
+                data = b""
     except (HL7Error, TimeoutError, ConnectionError):
         return
     finally:
