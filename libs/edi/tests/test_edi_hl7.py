@@ -180,6 +180,20 @@ async def test_a_message_before_one_that_is_too_long_is_answered() -> None:
     assert parse_ack(answer).accepted
 
 
+async def test_a_message_that_fails_takes_no_answer_from_those_before_it() -> None:
+    async def handler(message: bytes) -> bytes:
+        if message == b"second":
+            raise HL7Error("cannot be stored")
+        return b"stored"
+
+    server = await start_server(handler, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+        writer.write(frame(b"first") + frame(b"second"))
+        assert Deframer().feed(await reader.read()) == [b"stored"]
+        writer.close()
+
+
 async def test_the_listener_answers_pipelined_messages_in_order_and_survives_bad_peers() -> None:
     async def handler(message: bytes) -> bytes:
         return acknowledge(message, control_id="A1", now=NOW)

@@ -35,13 +35,23 @@ async def serve_connection(
                 return
             # Once more with nothing: a frame that is too long is met after the messages before it are answered.
             while messages := deframer.feed(data):
-                writer.write(b"".join([frame(await handler(message)) for message in messages]))
+                await _answer(messages, handler, writer)
                 await writer.drain()
                 data = b""
     except (HL7Error, TimeoutError, ConnectionError):
         return
     finally:
         writer.close()
+
+
+async def _answer(messages: Sequence[bytes], handler: Handler, writer: asyncio.StreamWriter) -> None:
+    """Answer messages in order; what was made durable is answered even when a later one fails."""
+    answers = bytearray()
+    try:
+        for message in messages:
+            answers += frame(await handler(message))
+    finally:
+        writer.write(bytes(answers))
 
 
 async def start_server(
