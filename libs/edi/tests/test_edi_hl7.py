@@ -1,6 +1,7 @@
 """Promises of the HL7 v2 part: nothing lost, correct answers, a listener that survives its peers."""
 
 import asyncio
+import contextlib
 import os
 import time
 from datetime import UTC, datetime
@@ -192,6 +193,26 @@ async def test_a_message_that_fails_takes_no_answer_from_those_before_it() -> No
         writer.write(frame(b"first") + frame(b"second"))
         assert Deframer().feed(await reader.read()) == [b"stored"]
         writer.close()
+
+
+async def test_a_peer_that_reads_no_answer_loses_its_place() -> None:
+    """Such peers held their connections for ever, until the listener took no other."""
+
+    async def handler(message: bytes) -> bytes:
+        return b"x" * (32 * 1024 * 1024) if message == b"flood" else message
+
+    server = await start_server(handler, "127.0.0.1", 0, idle_timeout_seconds=0.1, maximum_connections=1)
+    port = server.sockets[0].getsockname()[1]
+    async with server, asyncio.timeout(10):
+        _, deaf = await asyncio.open_connection("127.0.0.1", port)
+        deaf.write(frame(b"flood"))
+        answer = None
+        while answer is None:
+            with contextlib.suppress(ConnectionError):
+                async with Client("127.0.0.1", port) as client:
+                    answer = await client.send(b"hello")
+        assert answer == b"hello"
+        deaf.close()
 
 
 async def test_the_listener_answers_pipelined_messages_in_order_and_survives_bad_peers() -> None:

@@ -36,10 +36,14 @@ async def serve_connection(
             # Once more with nothing: a frame that is too long is met after the messages before it are answered.
             while messages := deframer.feed(data):
                 await _answer(messages, handler, writer)
-                await writer.drain()
+                async with asyncio.timeout(idle_timeout_seconds):
+                    await writer.drain()
                 data = b""
-    except (HL7Error, TimeoutError, ConnectionError):
+    except (HL7Error, ConnectionError):
         return
+    except TimeoutError:
+        # Closing alone would wait for a peer that does not read.
+        writer.transport.abort()
     finally:
         writer.close()
 
