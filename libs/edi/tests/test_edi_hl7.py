@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -213,6 +214,64 @@ async def test_a_peer_that_reads_no_answer_loses_its_place() -> None:
                     answer = await client.send(b"hello")
         assert answer == b"hello"
         deaf.close()
+
+
+@contextlib.asynccontextmanager
+async def _peer(answers: Callable[[bytes], bytes | None]) -> AsyncIterator[int]:
+    """A listener that writes any bytes for a message, or from the first None on neither reads nor writes."""
+    done = asyncio.Event()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        deframer = Deframer()
+        while data := await reader.read(65536):
+            for message in deframer.feed(data):
+                answer = answers(message)
+                if answer is None:
+                    await done.wait()
+                    return
+                writer.write(answer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        done.set()
+
+
+async def test_after_a_missing_answer_no_later_one_is_taken_for_that_to_the_next_message() -> None:
+    async with _peer(lambda _: None) as port, Client("127.0.0.1", port, answer_timeout_seconds=0.05) as client:
+        with pytest.raises(TimeoutError):
+            await client.send(ADT)
+        with pytest.raises(ConnectionError):
+            await client.send(ADT.replace(b"CTRL1", b"CTRL2"))
+
+
+async def test_a_second_answer_to_one_message_is_not_taken_for_that_to_the_next() -> None:
+    def twice(message: bytes) -> bytes:
+        commit, refusal = message.replace(b"|2.5.1", b"|2.5.1|||AL|AL"), message.replace(b"|P|", b"|X|")
+        return b"".join(frame(acknowledge(each, control_id="A1", now=NOW)) for each in (commit, refusal))
+
+    async with _peer(twice) as port, Client("127.0.0.1", port) as client:
+        messages = [ADT.replace(b"CTRL1", f"C{n}".encode()) for n in range(20)]
+        for window in (1, 4):
+            answers = [parse_ack(answer) for answer in await client.send_all(messages, window=window)]
+            assert [(a.code, a.control_id) for a in answers] == [("CA", f"C{n}") for n in range(20)]
+
+
+async def test_a_peer_that_reads_nothing_is_given_up_like_one_that_answers_nothing() -> None:
+    async with _peer(lambda _: None) as port, Client("127.0.0.1", port, answer_timeout_seconds=0.1) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(10):
+                await client.send_all([ADT, b"x" * (64 * 1024 * 1024)], window=2)
+        with pytest.raises(ConnectionError):
+            await client.send(ADT)
+
+
+async def test_a_message_that_cannot_be_framed_leaves_the_connection_to_the_next() -> None:
+    answer = frame(acknowledge(ADT, control_id="A1", now=NOW))
+    async with _peer(lambda _: answer) as port, Client("127.0.0.1", port) as client:
+        with pytest.raises(HL7Error):
+            await client.send(b"\x0b")
+        assert parse_ack(await client.send(ADT)).accepted
 
 
 async def test_the_listener_answers_pipelined_messages_in_order_and_survives_bad_peers() -> None:

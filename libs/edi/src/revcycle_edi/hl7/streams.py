@@ -8,7 +8,9 @@ never the listener. Client: sends messages and returns their answers, several in
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from revcycle_edi.hl7.ack import parse_ack
 from revcycle_edi.hl7.errors import HL7Error
+from revcycle_edi.hl7.message import parse_message
 from revcycle_edi.hl7.mllp import Deframer, frame
 
 Handler = Callable[[bytes], Awaitable[bytes]]
@@ -86,15 +88,30 @@ async def start_server(
     return await asyncio.start_server(connected, host, port)
 
 
+def _answers(answer: bytes, message: bytes) -> bool:
+    """Whether an answer is to this message: it names its control id (MSA-2), or none that can be read."""
+    header = message.split(b"\r", 1)[0].split(message[3:4], 10)
+    accept = answer.partition(b"\rMSA")[2].split(b"\r", 1)[0].split(answer[3:4], 3)
+    if header[9:10] and header[9:10] == accept[2:3]:
+        return True
+    try:
+        named = parse_ack(answer).control_id
+        return named in ("", parse_message(message).control_id)
+    except HL7Error:
+        return True
+
+
 class Client:
-    """One MLLP connection. Use as an async context manager."""
+    """One MLLP connection. Use as an async context manager.
+
+    An answer that names another message is passed over: it is a second one (CA, later AA) to a message before.
+    """
 
     def __init__(self, host: str, port: int, *, answer_timeout_seconds: float = 30.0) -> None:
         self._host = host
         self._port = port
         self._timeout_seconds = answer_timeout_seconds
         self._deframer = Deframer()
-        self._answers: list[bytes] = []
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -108,24 +125,45 @@ class Client:
             await self._writer.wait_closed()
 
     async def send(self, message: bytes) -> bytes:
-        """Send one message and wait for its answer. TimeoutError and ConnectionError leave its fate unknown."""
+        """Send one message and wait for its answer. TimeoutError and ConnectionError leave its fate unknown.
+
+        Either ends the connection: an answer that comes late would be taken for that to the next message.
+        """
         return (await self.send_all([message]))[0]
 
     async def send_all(self, messages: Sequence[bytes], *, window: int = 1) -> list[bytes]:
         """Send messages in order with at most window unanswered ones, and return the answers in order."""
         if self._reader is None or self._writer is None:
             raise ConnectionError("not connected: use `async with Client(...)`")
+        frames = list(map(frame, messages))
+        try:
+            return await self._exchange(self._reader, self._writer, messages, frames, window)
+        except BaseException:
+            self._reader = None
+            self._writer.transport.abort()
+            raise
+
+    async def _exchange(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        messages: Sequence[bytes],
+        frames: Sequence[bytes],
+        window: int,
+    ) -> list[bytes]:
         answers: list[bytes] = []
         sent = 0
         while len(answers) < len(messages):
-            batch = messages[sent : len(answers) + window]
-            if batch:
-                self._writer.write(b"".join(map(frame, batch)))
-                await self._writer.drain()
-                sent += len(batch)
             async with asyncio.timeout(self._timeout_seconds):
-                data = await self._reader.read(_READ_BYTES)
+                batch = frames[sent : len(answers) + window]
+                if batch:
+                    writer.write(b"".join(batch))
+                    await writer.drain()
+                    sent += len(batch)
+                data = await reader.read(_READ_BYTES)
             if not data:
                 raise ConnectionError("the peer closed the connection before answering")
-            answers += self._deframer.feed(data)
+            for answer in self._deframer.feed(data):
+                if len(answers) < sent and _answers(answer, messages[len(answers)]):
+                    answers.append(answer)
         return answers
