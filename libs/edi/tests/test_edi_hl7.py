@@ -59,6 +59,13 @@ def test_character_set_comes_from_msh18_with_utf8_and_latin1_as_fallback() -> No
     assert parse_message(plain.encode("latin-1")).get("PID-5") == "M\u00dcLLER"
 
 
+@pytest.mark.parametrize("name", ["T", "TT"])
+def test_a_readable_header_that_names_utf16_is_read_whatever_the_length(name: str) -> None:
+    """Read as UTF-16 because it said so, every message of even length was refused."""
+    text = MSH.format(type="ADT^A08", version="2.5") + f"||||||UNICODE UTF-16\rPID|1||1||{name}\rPV1|1\r"
+    assert parse_message(text.encode()).get("PID-5") == name
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=200))
 def test_escaped_text_comes_back_and_never_adds_a_field_or_segment(text: str) -> None:
     escaped = escape(text)

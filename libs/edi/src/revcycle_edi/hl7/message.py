@@ -26,7 +26,6 @@ _CHARSETS = {
     "8859/15": "iso8859-15",
     "UNICODE": "utf-8",
     "UNICODE UTF-8": "utf-8",
-    "UNICODE UTF-16": "utf-16",
     "GB 18030-2000": "gb18030",
     "BIG-5": "big5",
 }
@@ -270,7 +269,10 @@ def _decode(data: bytes) -> tuple[str, str]:
 
 
 def _declared_charset(data: bytes) -> str:
-    """The codec MSH-18 names; MSH itself is readable in every supported character set but UTF-16."""
+    """The codec MSH-18 names; MSH itself is readable in every one of them.
+
+    UTF-16 is not among them: an MSH-18 that can be read before the text is decoded does not stand in UTF-16.
+    """
     header = re.split(rb"[\r\n]", data[:4096].lstrip(), maxsplit=1)[0]
     fields = header.split(header[3:4]) if len(header) > 8 else []
     if len(fields) < 18:
