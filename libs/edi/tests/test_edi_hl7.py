@@ -66,6 +66,14 @@ def test_a_readable_header_that_names_utf16_is_read_whatever_the_length(name: st
     assert parse_message(text.encode()).get("PID-5") == name
 
 
+def test_a_repeated_character_set_is_found_whatever_the_separators() -> None:
+    """Else names came out in another alphabet, and nobody was told."""
+    text = MSH.format(type="ADT^A08", version="2.5") + "||||||8859/2~UNICODE UTF-8\rPID|1||1||\u0141UKASZ\r"
+    for separators in ("^~", "@*", "]^", "~^"):
+        own = text.translate(str.maketrans("^~", separators))
+        assert parse_message(own.encode("iso8859-2")).get("PID-5") == "\u0141UKASZ"
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=200))
 def test_escaped_text_comes_back_and_never_adds_a_field_or_segment(text: str) -> None:
     escaped = escape(text)

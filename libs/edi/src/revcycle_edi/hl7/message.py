@@ -277,4 +277,6 @@ def _declared_charset(data: bytes) -> str:
     fields = header.split(header[3:4]) if len(header) > 8 else []
     if len(fields) < 18:
         return ""
-    return _CHARSETS.get(re.split(rb"[~^]", fields[17])[0].decode("latin-1").strip().upper(), "")
+    # Component and repetition separator are the message's own.
+    first = re.split(b"[" + re.escape(header[4:6]) + b"]", fields[17])[0]
+    return _CHARSETS.get(first.decode("latin-1").strip().upper(), "")
