@@ -1,8 +1,11 @@
 """Acknowledgments of HL7 v2 messages, original and enhanced mode, and the check that decides between them.
 
 Original mode answers AA, AE (content or processing error) or AR (wrong type, version or processing id). Enhanced mode
-(MSH-15 or MSH-16 valued) answers CA, CE, CR for the commit. The reply swaps sender and receiver, carries a control id
-of its own, echoes MSH-12 and names the message in MSA-2. Send AA or CA only when the event is durably stored.
+(MSH-15 or MSH-16 valued) answers CA, CE, CR for the commit when MSH-15 asks for it, else AA, AE, AR when MSH-16 does,
+else nothing: a sender takes an answer it did not ask for as one to something else, or never reads it.
+
+The reply swaps sender and receiver, carries a control id of its own, echoes MSH-12 and names the message in MSA-2.
+Send AA or CA only when the event is durably stored.
 """
 
 import re
@@ -46,16 +49,28 @@ def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) 
 
 def is_enhanced(message: Message) -> bool:
     """Whether the sender asks for enhanced mode (MSH-15 or MSH-16)."""
-    msh = message.segments[0]
-    return bool(message.value(msh, 15) or message.value(msh, 16))
+    return bool(_condition(message, 15) or _condition(message, 16))
+
+
+def _condition(message: Message, field: int) -> str:
+    """A condition of table 0155; a null (`""`) or blanks are none."""
+    value = message.value(message.segments[0], field).strip()
+    return "" if value == '""' else value
+
+
+def _is_met(condition: str, *, successful: bool) -> bool:
+    # What is no code of table 0155 is answered: a sender that waits in vain sends again for ever.
+    return condition not in ("", "NE", "ER" if successful else "SU")
 
 
 def wants_accept(message: Message, *, successful: bool) -> bool:
     """Whether the sender wants an accept acknowledgment: always in original mode, else as MSH-15 says."""
-    condition = message.value(message.segments[0], 15)
-    if not is_enhanced(message):
-        return True
-    return condition == "AL" or (condition == "SU" and successful) or (condition == "ER" and not successful)
+    return not is_enhanced(message) or _is_met(_condition(message, 15), successful=successful)
+
+
+def wants_application(message: Message, *, successful: bool) -> bool:
+    """Whether the sender wants an application acknowledgment in enhanced mode (MSH-16)."""
+    return _is_met(_condition(message, 16), successful=successful)
 
 
 def build_ack(
@@ -101,7 +116,10 @@ def _raw(segment: list[str], field: int) -> str:
 
 
 def acknowledge(data: bytes, *, control_id: str, now: datetime, types: frozenset[str] = SUPPORTED_TYPES) -> bytes:
-    """Answer one message as it arrived: AA/CA when fit for processing, else AE or AR; never raises on bad input."""
+    """Answer one message as it arrived: AA/CA when fit for processing, else AE or AR; never raises on bad input.
+
+    Empty when the sender wants no answer to this outcome (MSH-15 and MSH-16).
+    """
     try:
         message = parse_message(data)
     except HL7Error as error:
@@ -109,8 +127,15 @@ def acknowledge(data: bytes, *, control_id: str, now: datetime, types: frozenset
         header = _header(data)
         if header is None:
             return _unreadable(control_id, now, problem)
-        return build_ack(header, control_id=control_id, now=now, problems=[problem])
-    return build_ack(message, control_id=control_id, now=now, problems=check_message(message, types=types))
+        return _asked_for(header, control_id, now, [problem])
+    return _asked_for(message, control_id, now, check_message(message, types=types))
+
+
+def _asked_for(message: Message, control_id: str, now: datetime, problems: list[Problem]) -> bytes:
+    application = not wants_accept(message, successful=not problems)
+    if application and not wants_application(message, successful=not problems):
+        return b""
+    return build_ack(message, control_id=control_id, now=now, problems=problems, application=application)
 
 
 def _header(data: bytes) -> Message | None:

@@ -14,7 +14,7 @@ from revcycle_edi.hl7.message import parse_message
 from revcycle_edi.hl7.mllp import Deframer, frame
 
 Handler = Callable[[bytes], Awaitable[bytes]]
-"""Takes a message, makes it durable, returns the acknowledgment to send."""
+"""Takes a message, makes it durable, returns the acknowledgment to send; empty when the sender wants none."""
 
 _READ_BYTES = 64 * 1024
 
@@ -55,7 +55,8 @@ async def _answer(messages: Sequence[bytes], handler: Handler, writer: asyncio.S
     answers = bytearray()
     try:
         for message in messages:
-            answers += frame(await handler(message))
+            answer = await handler(message)
+            answers += frame(answer) if answer else b""
     finally:
         writer.write(bytes(answers))
 
