@@ -123,6 +123,11 @@ def test_answers_tell_good_wrong_and_unreadable_messages_apart() -> None:
     assert _answer(ADT.replace(b"|2.5.1", b"|2.5.1|||AL|NE")) == ("CA", "CTRL1")
 
 
+def test_a_bed_status_is_about_no_patient_and_holds_up_no_feed() -> None:
+    bed = MSH.format(type="ADT^A20", version="2.5.1") + "\rEVN|A20|20260601\rNPU|WARD^1^A|O\r"
+    assert _answer(bed.encode()) == ("AA", "CTRL1")
+
+
 @pytest.mark.parametrize(
     ("conditions", "good", "bad"),
     [

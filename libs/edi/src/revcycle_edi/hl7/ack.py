@@ -42,7 +42,8 @@ def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) 
         problems.append(Problem("202", "unsupported processing id", "MSH^1^11", reject=True))
     if not message.control_id:
         problems.append(Problem("101", "no message control id", "MSH^1^10"))
-    if message.type == "ADT" and not message.first("PID"):
+    # A bed's status (A20) is the one ADT message about no patient.
+    if message.type == "ADT" and message.event != "A20" and not message.first("PID"):
         problems.append(Problem("100", "an ADT message without PID", "PID"))
     return problems
 
