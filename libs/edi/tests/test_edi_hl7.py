@@ -129,6 +129,24 @@ def test_a_bed_status_is_about_no_patient_and_holds_up_no_feed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "segments"),
+    [
+        ("DFT^P03", ["PID|1||T1", "FT1|1"]),
+        ("MDM^T02", ["PID|1||T1", "TXA|1"]),
+        ("SIU^S12", ["SCH|1"]),
+        ("BAR^P01", ["PID|1||T1"]),
+    ],
+)
+def test_a_message_without_what_it_is_about_is_not_acknowledged_as_taken(kind: str, segments: list[str]) -> None:
+    def code(*parts: str) -> str:
+        return _answer("\r".join([MSH.format(type=kind, version="2.5.1"), "EVN||20260601", *parts, ""]).encode())[0]
+
+    assert code(*segments) == "AA"
+    for missing in segments:
+        assert code(*(each for each in segments if each != missing)) == "AE"
+
+
+@pytest.mark.parametrize(
     ("conditions", "good", "bad"),
     [
         ("AL|NE", "CA", "CR"),

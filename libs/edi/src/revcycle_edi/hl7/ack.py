@@ -21,6 +21,9 @@ VERSIONS = frozenset(
 )
 SUPPORTED_TYPES = frozenset(("ADT", "BAR", "DFT", "MDM", "ORU", "SIU"))
 
+# Without these the views are empty: charges of nobody would be acknowledged and lost.
+_REQUIRED = {"ADT": ("PID",), "BAR": ("PID",), "DFT": ("PID", "FT1"), "MDM": ("PID", "TXA"), "SIU": ("SCH",)}
+
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
     """Why a message is not accepted. reject is AR (it can never be processed), else AE; code is of table 0357."""
@@ -32,7 +35,7 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
 
 
 def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) -> list[Problem]:
-    """What makes a message unfit for processing: type, version, processing id, required header fields."""
+    """What makes a message unfit for processing: type, version, processing id, control id, its segments."""
     problems: list[Problem] = []
     if message.type not in types:
         problems.append(Problem("200", "unsupported message type", "MSH^1^9", reject=True))
@@ -43,9 +46,9 @@ def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) 
     if not message.control_id:
         problems.append(Problem("101", "no message control id", "MSH^1^10"))
     # A bed's status (A20) is the one ADT message about no patient.
-    if message.type == "ADT" and message.event != "A20" and not message.first("PID"):
-        problems.append(Problem("100", "an ADT message without PID", "PID"))
-    return problems
+    required = () if (message.type, message.event) == ("ADT", "A20") else _REQUIRED.get(message.type, ())
+    missing = [name for name in required if not message.first(name)]
+    return problems + [Problem("100", f"a message of this type without {name}", name) for name in missing]
 
 
 def is_enhanced(message: Message) -> bool:
