@@ -147,6 +147,24 @@ def test_a_message_without_what_it_is_about_is_not_acknowledged_as_taken(kind: s
 
 
 @pytest.mark.parametrize(
+    ("kind", "group"),
+    [
+        ("ORU^R01", "PID|{n}||T{n}\rOBR|1\rOBX|1|NM|G||{n}\r"),
+        ("DFT^P03", "PID|{n}||T{n}\rFT1|1\r"),
+        ("MDM^T02", "PID|{n}||T{n}\rTXA|1\r"),
+        ("ADT^A40", "PID|{n}||T{n}\rMRG|X{n}\r"),
+        ("ADT^A34", "PID|{n}||T{n}\rMRG|X{n}\r"),
+    ],
+)
+def test_what_is_of_a_second_patient_is_refused_and_never_filed_to_the_first(kind: str, group: str) -> None:
+    header = MSH.format(type=kind, version="2.5.1") + "\rEVN||20260601\r"
+    one, two = (header + "".join(group.format(n=n) for n in range(1, last)) for last in (2, 3))
+    assert (_answer(one.encode())[0], _answer(two.encode())[0]) == ("AA", "AE")
+    repeated = header + group.format(n=1) * 2
+    assert _answer(repeated.encode())[0] == "AA"
+
+
+@pytest.mark.parametrize(
     ("conditions", "good", "bad"),
     [
         ("AL|NE", "CA", "CR"),

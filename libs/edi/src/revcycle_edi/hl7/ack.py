@@ -24,6 +24,13 @@ SUPPORTED_TYPES = frozenset(("ADT", "BAR", "DFT", "MDM", "ORU", "SIU"))
 # Without these the views are empty: charges of nobody would be acknowledged and lost.
 _REQUIRED = {"ADT": ("PID",), "BAR": ("PID",), "DFT": ("PID", "FT1"), "MDM": ("PID", "TXA"), "SIU": ("SCH",)}
 
+# A view holds one patient and one merge: the results of a second would be filed to the first, a second merge be lost.
+_OF_ONE_PATIENT = frozenset(("DFT", "MDM", "ORU"))
+_MERGES = frozenset(("A34", "A40"))
+# The field that tells whether a repeated segment is about the same patient.
+_ONCE = {"PID": 3}
+_ONCE_IN_MERGES = {"PID": 3, "MRG": 1}
+
 
 class Problem(msgspec.Struct, frozen=True, gc=False):
     """Why a message is not accepted. reject is AR (it can never be processed), else AE; code is of table 0357."""
@@ -45,10 +52,18 @@ def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) 
         problems.append(Problem("202", "unsupported processing id", "MSH^1^11", reject=True))
     if not message.control_id:
         problems.append(Problem("101", "no message control id", "MSH^1^10"))
+    return problems + _segment_problems(message)
+
+
+def _segment_problems(message: Message) -> list[Problem]:
     # A bed's status (A20) is the one ADT message about no patient.
     required = () if (message.type, message.event) == ("ADT", "A20") else _REQUIRED.get(message.type, ())
     missing = [name for name in required if not message.first(name)]
-    return problems + [Problem("100", f"a message of this type without {name}", name) for name in missing]
+    once = _ONCE_IN_MERGES if message.event in _MERGES else _ONCE if message.type in _OF_ONE_PATIENT else {}
+    several = [name for name, field in once.items() if len({_raw(segment, field) for segment in message.all(name)}) > 1]
+    return [Problem("100", f"a message of this type without {name}", name) for name in missing] + [
+        Problem("100", f"more than one {name}: send a message for each", f"{name}^2") for name in several
+    ]
 
 
 def is_enhanced(message: Message) -> bool:
