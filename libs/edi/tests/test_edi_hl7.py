@@ -213,6 +213,12 @@ def test_whatever_stands_in_a_header_adds_nothing_to_the_answer(field: int, valu
     assert parse_ack(answer).code in ("AA", "AE", "AR")
 
 
+def test_blanks_that_fill_a_header_field_up_change_nothing() -> None:
+    filled = MSH.format(type="ADT ^A04   ", version="2.3   ").replace("|P|", "|P  |") + "\rEVN|A04\rPID|1||T1\r"
+    assert _answer(filled.encode()) == ("AA", "CTRL1")
+    assert adt(parse_message(filled.encode())).action == "register"
+
+
 def test_an_answer_swaps_the_parties_and_echoes_the_version() -> None:
     reply = parse_message(acknowledge(ADT, control_id="A1", now=NOW))
     assert [reply.get(f"MSH-{n}") for n in (3, 4, 5, 6, 10, 12)] == [

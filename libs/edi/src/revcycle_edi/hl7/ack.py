@@ -48,7 +48,7 @@ def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) 
         problems.append(Problem("200", "unsupported message type", "MSH^1^9", reject=True))
     if message.version not in VERSIONS:
         problems.append(Problem("203", "unsupported version", "MSH^1^12", reject=True))
-    if message.value(message.segments[0], 11) not in ("P", "T", "D"):
+    if message.value(message.segments[0], 11).rstrip(" ") not in ("P", "T", "D"):
         problems.append(Problem("202", "unsupported processing id", "MSH^1^11", reject=True))
     if not message.control_id:
         problems.append(Problem("101", "no message control id", "MSH^1^10"))

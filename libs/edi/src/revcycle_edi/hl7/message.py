@@ -117,13 +117,13 @@ class Message:
 
     @property
     def type(self) -> str:
-        """Message code, MSH-9.1."""
-        return self.value(self.segments[0], 9, 1)
+        """Message code, MSH-9.1; like event and version without the blanks that may fill a field up."""
+        return self.value(self.segments[0], 9, 1).rstrip(" ")
 
     @property
     def event(self) -> str:
         """Trigger event, MSH-9.2, or EVN-1 when MSH-9 has none."""
-        return self.value(self.segments[0], 9, 2) or self.value(self.first("EVN"), 1)
+        return self.value(self.segments[0], 9, 2).rstrip(" ") or self.value(self.first("EVN"), 1).rstrip(" ")
 
     @property
     def control_id(self) -> str:
@@ -133,7 +133,7 @@ class Message:
     @property
     def version(self) -> str:
         """Version id, MSH-12."""
-        return self.value(self.segments[0], 12)
+        return self.value(self.segments[0], 12).rstrip(" ")
 
     @property
     def key(self) -> tuple[str, str, str]:
