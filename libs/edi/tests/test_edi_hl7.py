@@ -97,6 +97,15 @@ def test_charges_and_documents_are_viewed() -> None:
     assert view.authenticated and view.unique_id == "DOC1" and view.text == "LINE A\nLINE B\nLINE C"
 
 
+def test_the_price_of_one_unit_is_never_taken_for_the_amount_of_the_charge() -> None:
+    """Two units at 75.00 were a charge of 75.00."""
+    ft1 = "FT1|1|TX1||20260501||CG|G0463|||2|{extended}|75.00\r"
+    for extended in ("", "150.00&USD^UP"):
+        dft = MSH.format(type="DFT^P03", version="2.5") + "\rPID|1||T1\r" + ft1.format(extended=extended)
+        (charge,) = charges(parse_message(dft.encode())).charges
+        assert (charge.amount, charge.unit_amount) == (extended[:6], "75.00")
+
+
 def test_a_field_of_very_many_repetitions_is_read_in_one_pass() -> None:
     """Twenty thousand record numbers took half a minute, one message of the size that is allowed for ever."""
     many = "~".join(f"T{n}^^^HOSP&1.2&ISO^MR" for n in range(20_000))

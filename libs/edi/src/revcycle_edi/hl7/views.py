@@ -106,7 +106,7 @@ class AdtView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChargeView(msgspec.Struct, frozen=True, kw_only=True):
-    """FT1. transaction_type CG is a charge, CD a credit."""
+    """FT1. transaction_type CG is a charge, CD a credit; amount is for the whole quantity, unit_amount for one."""
 
     transaction_id: str
     service_date: str
@@ -116,6 +116,7 @@ class ChargeView(msgspec.Struct, frozen=True, kw_only=True):
     modifiers: tuple[str, ...]
     quantity: str
     amount: str
+    unit_amount: str
     diagnoses: tuple[str, ...]
     performer: PersonName
 
@@ -290,7 +291,8 @@ def _charge(message: Message, ft1: list[str]) -> ChargeView:
         procedure_code=message.value(ft1, 25),
         modifiers=listed(26),
         quantity=message.value(ft1, 10),
-        amount=message.value(ft1, 11) or message.value(ft1, 12),
+        amount=message.value(ft1, 11),
+        unit_amount=message.value(ft1, 12),
         diagnoses=listed(19),
         performer=_provider(message, ft1, 20),
     )
