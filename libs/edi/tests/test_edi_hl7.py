@@ -97,6 +97,13 @@ def test_charges_and_documents_are_viewed() -> None:
     assert view.authenticated and view.unique_id == "DOC1" and view.text == "LINE A\nLINE B\nLINE C"
 
 
+def test_an_attached_file_is_no_text_of_the_note() -> None:
+    """A coder, and the suggester, would read the PDF's base64 as the note."""
+    mdm = MSH.format(type="MDM^T02", version="2.5") + "\rPID|1||T1\rTXA|1|PN\rOBX|1|TX|N||LINE A\r"
+    files = "OBX|2|ED|N||^application^pdf^Base64^QUJD\rOBX|3|RP|N||FILE1^PACS^application^pdf\r"
+    assert document(parse_message((mdm + files).encode())).text == "LINE A"
+
+
 def test_the_price_of_one_unit_is_never_taken_for_the_amount_of_the_charge() -> None:
     """Two units at 75.00 were a charge of 75.00."""
     ft1 = "FT1|1|TX1||20260501||CG|G0463|||2|{extended}|75.00\r"

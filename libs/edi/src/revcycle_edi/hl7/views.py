@@ -299,7 +299,7 @@ def _charge(message: Message, ft1: list[str]) -> ChargeView:
 
 
 def document(message: Message) -> DocumentView:
-    """View an MDM message; text joins its OBX values."""
+    """View an MDM message; text joins its OBX values, but for files (ED) and pointers to them (RP)."""
     txa = message.first("TXA")
     return DocumentView(
         event=message.event,
@@ -309,7 +309,7 @@ def document(message: Message) -> DocumentView:
         completion=message.value(txa, 17),
         availability=message.value(txa, 19),
         originator=_provider(message, txa, 9),
-        text="\n".join(message.text(obx, 5) for obx in message.all("OBX")),
+        text="\n".join(message.text(obx, 5) for obx in message.all("OBX") if message.value(obx, 2) not in ("ED", "RP")),
         patient=patient(message),
         visit=visit(message),
     )
