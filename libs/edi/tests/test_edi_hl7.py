@@ -74,6 +74,12 @@ def test_a_repeated_character_set_is_found_whatever_the_separators() -> None:
         assert parse_message(own.encode("iso8859-2")).get("PID-5") == "\u0141UKASZ"
 
 
+def test_bytes_written_as_hexadecimal_are_in_the_character_set_of_the_message() -> None:
+    for escaped in (r"M\XC3BC\LLER", r"M\XFC\LLER"):
+        text = MSH.format(type="ADT^A08", version="2.5") + f"\rPID|1||1||{escaped}\r"
+        assert parse_message(text.encode()).get("PID-5") == "M\u00fcLLER"
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=200))
 def test_escaped_text_comes_back_and_never_adds_a_field_or_segment(text: str) -> None:
     escaped = escape(text)

@@ -113,7 +113,7 @@ class Message:
 
     def unescape(self, text: str) -> str:
         """Resolve escape sequences; unknown ones stay as they are."""
-        return unescape(text, self.encoding) if self.encoding.escape in text else text
+        return unescape(text, self.encoding, self.charset) if self.encoding.escape in text else text
 
     @property
     def type(self) -> str:
@@ -163,8 +163,11 @@ def _nth(text: str, separator: str, number: int) -> str:
     return parts[number - 1] if 0 < number <= len(parts) else ""
 
 
-def unescape(text: str, encoding: Encoding) -> str:
-    r"""Resolve `\F\ \S\ \T\ \R\ \E\ \.br\ \Xhh\`; an unknown or unfinished sequence stays as it is."""
+def unescape(text: str, encoding: Encoding, charset: str = "latin-1") -> str:
+    r"""Resolve `\F\ \S\ \T\ \R\ \E\ \.br\ \Xhh\`; an unknown or unfinished sequence stays as it is.
+
+    The bytes of `\Xhh..\` are text of the charset, or else Latin-1.
+    """
     simple = {
         "F": encoding.field,
         "S": encoding.component,
@@ -184,7 +187,7 @@ def unescape(text: str, encoding: Encoding) -> str:
             break
         resolved = simple.get(code)
         if resolved is None:
-            resolved = _special(code)
+            resolved = _special(code, charset)
         if resolved is None:
             out.append(encoding.escape + code)
             index += 1
@@ -194,9 +197,13 @@ def unescape(text: str, encoding: Encoding) -> str:
     return "".join(out)
 
 
-def _special(code: str) -> str | None:
+def _special(code: str, charset: str) -> str | None:
     if code[:1] == "X" and len(code) % 2 == 1 and _HEX.fullmatch(code[1:]):
-        return bytes.fromhex(code[1:]).decode("latin-1")
+        data = bytes.fromhex(code[1:])
+        try:
+            return data.decode(charset)
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
     if code in _FORMATTING:
         return _FORMATTING[code]
     return _FORMATTING.get(code[:3]) if code.startswith(".") else None
