@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,6 +118,16 @@ def test_the_price_of_one_unit_is_never_taken_for_the_amount_of_the_charge() -> 
         dft = MSH.format(type="DFT^P03", version="2.5") + "\rPID|1||T1\r" + ft1.format(extended=extended)
         (charge,) = charges(parse_message(dft.encode())).charges
         assert (charge.amount, charge.unit_amount) == (extended[:6], "75.00")
+
+
+def test_a_message_of_nothing_but_segments_is_refused_before_it_takes_the_memory() -> None:
+    data = ADT + b"ZZZ\r" * 200_000
+    tracemalloc.start()
+    try:
+        assert _answer(data) == ("AR", "CTRL1")
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(data)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_field_of_very_many_repetitions_is_read_in_one_pass() -> None:

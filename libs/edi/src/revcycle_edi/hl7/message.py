@@ -12,6 +12,8 @@ import msgspec
 from revcycle_edi.hl7.errors import HL7Error
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+MAX_SEGMENTS = 100_000
+"""An empty segment takes fifty times its bytes: without a limit one message would take 900 MB."""
 _CHARSETS = {
     "ASCII": "ascii",
     "8859/1": "latin-1",
@@ -254,6 +256,8 @@ def parse_message(data: bytes) -> Message:
     encoding = read_encoding(text)
     if "\n" in text:
         text = text.replace("\r\n", "\r").replace("\n", "\r")
+    if text.count("\r") > MAX_SEGMENTS:
+        raise HL7Error("the message has too many segments", expected=f"at most {MAX_SEGMENTS}")
     separator = encoding.field
     segments = [line.split(separator) for line in text.split("\r") if line]
     for segment in segments:
