@@ -148,6 +148,17 @@ def test_what_a_later_file_leaves_out_is_not_erased() -> None:
     assert load.encounters[outcome.encounter_id].document is not None  # type: ignore[index]  # an accepted file has an id
 
 
+@pytest.mark.parametrize("left_out", ["signed_at", "author_npi"])
+def test_a_later_file_that_leaves_out_the_signature_of_the_same_text_does_not_undo_it(left_out: str) -> None:
+    """The claim of a signed visit waited for a signature again."""
+    load = new_load()
+    outcome = take(load, encounter_file(), encounter_file(**{f"document__{left_out}": None}))[1]
+    assert (outcome.status, told(load)[-1]) == ("unchanged", "documented")
+    for changes in ({"document__text": "Another text."}, {"document__author_npi": "1700000429"}):
+        unsigned = take(load, encounter_file(document__signed_at=None, **changes))[0]
+        assert unsigned.status == "updated" and load.documents[-1].document.signed_at is None
+
+
 def test_a_coverage_in_another_file_completes_every_open_encounter_of_the_patient() -> None:
     load = new_load()
     waiting = take(load, encounter_file("T-1", coverages=[]), encounter_file("T-2", coverages=[]))

@@ -134,6 +134,16 @@ def provider_with(known: Provider, stated: Provider) -> Provider:
     )
 
 
+def document_with(known: DocumentVersion, stated: DocumentVersion) -> DocumentVersion:
+    """A stated version that leaves out author or signature of the very text that is known keeps them.
+
+    Another author's signature, or one under another text, is not kept.
+    """
+    if stated.sha256 != known.sha256 or stated.author_npi not in (None, known.author_npi):
+        return stated
+    return replace(stated, author_npi=known.author_npi, signed_at=stated.signed_at or known.signed_at)
+
+
 def same_document(known: DocumentVersion, stated: DocumentVersion) -> bool:
     """Whether a stated document says what the known version says, signature included."""
     return replace(stated, id=known.id, version=known.version) == known

@@ -16,6 +16,7 @@ from revcycle_registration.domain.encounter import (
     Encounter,
     Provider,
     Service,
+    document_with,
     left_to_coding,
     provider_blockers,
     provider_with,
@@ -204,6 +205,8 @@ def _update(load: CaseLoad, known: Encounter, file: EncounterFile, content_sha25
     """Bring an encounter up to a later file; what the file leaves out keeps its value. Whether a fact changed."""
     document = known.document
     new = _stated_document(load, known.id, document.version + 1 if document else 1, file.document)
+    if new is not None and document is not None:
+        new = replace(new, document=document_with(document, new.document))
     if new is not None and (document is None or not same_document(document, new.document)):
         load.add_document(new)
         document = new.document
