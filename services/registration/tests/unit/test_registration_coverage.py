@@ -8,6 +8,7 @@ from uuid import UUID
 from revcycle_registration.domain.coverage import (
     Coverage,
     Policy,
+    Subscriber,
     correct,
     in_billing_order,
     in_force,
@@ -60,6 +61,17 @@ def test_what_a_later_file_leaves_out_is_not_forgotten_but_an_end_may_be_withdra
     assert corrected.policy.group_number == "G1"
     assert corrected.policy.effective_to is None
     assert correct(corrected, OPEN) is None
+
+
+def test_birth_date_and_sex_of_the_same_holder_are_not_forgotten_and_those_of_another_not_kept() -> None:
+    holder = Subscriber("Holder", "Hal", date(1970, 1, 1), "M")
+    known = coverage(1, replace(OPEN, relationship="spouse", subscriber=holder))
+    assert correct(known, replace(known.policy, subscriber=replace(holder, birth_date=None, sex=None))) is None
+    other = Subscriber("Holder", "Hannah")
+    corrected = correct(known, replace(known.policy, subscriber=other))
+    assert corrected is not None and corrected.policy.subscriber == other
+    own = correct(known, OPEN)
+    assert own is not None and own.policy.subscriber is None
 
 
 def test_an_incomplete_coverage_names_what_keeps_it_from_being_billed() -> None:

@@ -120,9 +120,18 @@ def correct(known: Coverage, stated: Policy) -> Coverage | None:
     merged = replace(
         stated,
         group_number=stated.group_number or policy.group_number,
-        subscriber=stated.subscriber or (policy.subscriber if stated.relationship != "self" else None),
+        subscriber=_subscriber_with(policy.subscriber, stated.subscriber) if stated.relationship != "self" else None,
     )
     return None if merged == policy else replace(known, policy=merged)
+
+
+def _subscriber_with(known: Subscriber | None, stated: Subscriber | None) -> Subscriber | None:
+    """Of the same holder what is left out keeps its value; another name is another person."""
+    if known is None or stated is None:
+        return stated or known
+    if (known.last_name, known.first_name) != (stated.last_name, stated.first_name):
+        return stated
+    return replace(stated, birth_date=stated.birth_date or known.birth_date, sex=stated.sex or known.sex)
 
 
 def _billing_order(coverage: Coverage) -> tuple[int, bool, int, str, str]:
