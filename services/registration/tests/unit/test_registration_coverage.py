@@ -54,6 +54,19 @@ def test_a_policy_is_the_same_coverage_while_the_periods_overlap_and_a_new_one_a
     assert same_coverage([ended], replace(OPEN, member_id="TEST2")) is None
 
 
+def test_of_several_periods_of_a_policy_the_one_most_like_what_is_stated_is_corrected() -> None:
+    """Renewed a fortnight earlier than was known: last year's coverage became this year's, and its visits had none."""
+    last = coverage(1, replace(OPEN, effective_from=date(2025, 1, 1), effective_to=date(2025, 12, 31)))
+    this = coverage(2, OPEN)
+    for known in ([last, this], [this, last]):
+        assert same_coverage(known, replace(OPEN, effective_from=date(2025, 12, 15))) is this
+        assert same_coverage(known, replace(last.policy, effective_to=date(2026, 1, 2))) is last
+        assert same_coverage(known, this.policy) is this
+    longer = coverage(3, replace(OPEN, effective_from=date(2025, 1, 1)))
+    for known in ([longer, this], [this, longer]):
+        assert (same_coverage(known, OPEN), same_coverage(known, longer.policy)) == (this, longer)
+
+
 def test_what_a_later_file_leaves_out_is_not_forgotten_but_an_end_may_be_withdrawn() -> None:
     known = coverage(1, replace(OPEN, group_number="G1", effective_to=date(2026, 6, 30)))
     corrected = correct(known, OPEN)

@@ -106,11 +106,22 @@ def overlap(one: Policy, other: Policy) -> bool:
 
 def same_coverage(known: Iterable[Coverage], stated: Policy) -> Coverage | None:
     """The known coverage a stated policy is about, or None when it is a new one."""
-    for coverage in known:
-        policy = coverage.policy
-        if (policy.payer_id, policy.member_id) == (stated.payer_id, stated.member_id) and overlap(policy, stated):
-            return coverage
-    return None
+    same = [
+        coverage
+        for coverage in known
+        if (coverage.policy.payer_id, coverage.policy.member_id) == (stated.payer_id, stated.member_id)
+        and overlap(coverage.policy, stated)
+    ]
+    # Several periods of one policy: the one stated is that with most days in common. The first one would take over the
+    # next one's period and lose its own.
+    return max(same, key=lambda coverage: _likeness(coverage.policy, stated), default=None)
+
+
+def _likeness(one: Policy, other: Policy) -> tuple[int, int]:
+    """Days in common, then how near the beginnings are."""
+    last = min(one.effective_to or date.max, other.effective_to or date.max)
+    shared = last - max(one.effective_from, other.effective_from)
+    return shared.days, -abs((one.effective_from - other.effective_from).days)
 
 
 def correct(known: Coverage, stated: Policy) -> Coverage | None:
