@@ -74,6 +74,16 @@ async def test_a_patient_is_changed_only_as_read(service: ServiceUnderTest) -> N
     assert rules(unknown) == [("nickname", "extra_forbidden")]
 
 
+async def test_a_patched_address_of_null_is_forgotten_whole(service: ServiceUnderTest) -> None:
+    """It was answered with 200 and the next claim went out with the address that should be forgotten."""
+    client = service.client("integration")
+    (result,) = await taken_in(client, encounter_file())
+    path = f"/v1/patients/{result['patient_id']}"
+    forgotten = await client.patch(path, json={"address": None}, headers={"If-Match": '"1"'})
+    assert forgotten.status_code == 200
+    assert set(forgotten.json()["address"].values()) == {None} and len(forgotten.json()["missing"]) == 4
+
+
 async def test_a_patient_is_registered_once(service: ServiceUnderTest) -> None:
     client = service.client("integration")
     body = {"facility_npi": FACILITY, "medical_record_number": "M-1", "last_name": "Testperson", "first_name": "Una"}

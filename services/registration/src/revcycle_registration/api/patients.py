@@ -34,7 +34,7 @@ from revcycle_registration.api.models import (
 from revcycle_registration.api.pages import after_id
 from revcycle_registration.domain.case_load import CaseLoad
 from revcycle_registration.domain.coverage import Policy, in_billing_order, read_policy
-from revcycle_registration.domain.encounter_file import coverage_contradictions
+from revcycle_registration.domain.encounter_file import AddressPart, coverage_contradictions
 from revcycle_registration.domain.findings import Finding
 from revcycle_registration.domain.patient import DemographicValue, said
 from revcycle_registration.repositories import coverages, patients
@@ -102,6 +102,8 @@ def _patched(body: PatientPatch) -> dict[str, DemographicValue]:
     stated: dict[str, DemographicValue] = {name: getattr(body, name) for name in body.model_fields_set - {"address"}}
     if body.address is not None:
         stated |= {name: getattr(body.address, name) for name in body.address.model_fields_set}
+    elif "address" in body.model_fields_set:
+        stated |= dict.fromkeys(AddressPart.model_fields)
     return stated
 
 
