@@ -187,6 +187,26 @@ async def test_document_versions_and_addenda_never_change_what_was_signed(servic
     assert amended[-1].event.note_text == whole["text"]
 
 
+async def test_blank_text_is_no_text_over_rest_either(service: ServiceUnderTest) -> None:
+    """A signed note of blanks documented the visit, and a patient named by blanks could be billed."""
+    client = service.client("integration")
+    (result,) = await taken_in(client, encounter_file(document=None))
+    path, patient = f"/v1/encounters/{result['encounter_id']}", f"/v1/patients/{result['patient_id']}"
+    signature = {"author_npi": PROVIDER, "signed_at": "2026-08-16T09:00:00-05:00"}
+    note = {"type": "visit note", "source": "typed", "text": "Synthetic note.", **signature}
+    for blank in ({"text": " \n "}, {"type": " "}):
+        answer = await client.post(f"{path}/documents", json=note | blank)
+        assert (answer.status_code, rules(answer)) == (422, [(*blank, "required")])
+    assert await state_of(client, result["encounter_id"]) == ("open", ["document"])
+    added = await client.post(f"{path}/documents", json=note)
+    addendum = await client.post(f"/v1/documents/{added.json()['document_id']}/addenda", json=signature | {"text": " "})
+    named = await client.patch(patient, json={"last_name": " "}, headers={"If-Match": '"1"'})
+    cancelled = await client.post(f"{path}:cancel", json={"reason": " "})
+    assert [answer.status_code for answer in (addendum, named, cancelled)] == [422, 422, 422]
+    padded = await client.patch(patient, json={"last_name": " Testperson "}, headers={"If-Match": '"1"'})
+    assert (padded.json()["last_name"], padded.headers["etag"]) == ("Testperson", '"1"')
+
+
 async def test_an_unsigned_document_takes_no_addendum(service: ServiceUnderTest) -> None:
     client = service.client("integration")
     (result,) = await taken_in(client, encounter_file(document__signed_at=None))

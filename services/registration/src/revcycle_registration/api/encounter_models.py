@@ -16,11 +16,12 @@ from revcycle_registration.domain.encounter import (
     left_to_coding,
 )
 from revcycle_registration.domain.encounter_file import (
+    REQUIRED,
     DocumentSource,
-    DocumentText,
     Npi,
     Part,
     SignedAt,
+    StatedText,
     Text60,
     Text80,
 )
@@ -178,9 +179,9 @@ class DocumentBody(Part):
             }
         }
     )
-    type: Annotated[Text80, Field(min_length=1)]
+    type: Annotated[Text80, Field(min_length=1), REQUIRED]
     source: DocumentSource
-    text: Annotated[DocumentText, Field(min_length=1)]
+    text: StatedText
     author_npi: Npi | None = None
     signed_at: SignedAt | None = None
 
@@ -199,7 +200,7 @@ class AddendumBody(Part):
     )
     author_npi: Npi
     signed_at: SignedAt
-    text: Annotated[DocumentText, Field(min_length=1)]
+    text: StatedText
 
 
 class AddendumView(DocumentView):

@@ -10,6 +10,7 @@ from revcycle_service_kit import FieldError
 
 from revcycle_registration.domain.coverage import Coverage
 from revcycle_registration.domain.encounter_file import (
+    REQUIRED,
     AddressPart,
     CoveragePart,
     IsoDate,
@@ -28,7 +29,7 @@ from revcycle_registration.domain.patient import Patient, missing_to_bill
 
 ENCOUNTERS_PER_INTAKE_MAX = 500
 
-Name = Annotated[Text60, Field(min_length=1)]
+Name = Annotated[Text60, Field(min_length=1), REQUIRED]
 
 
 def field_errors(findings: Sequence[Finding], prefix: str = "") -> tuple[FieldError, ...]:

@@ -107,12 +107,19 @@ def _document_text(value: str) -> str:
     return value
 
 
+def _stated_text(value: str) -> str:
+    if not value.strip():
+        raise _refuse("required", "is blank", "a value")
+    return value
+
+
 def _null_is_empty(value: object) -> object:
     return [] if value is None else value
 
 
 _OPTIONAL = BeforeValidator(_trim)
-_REQUIRED = BeforeValidator(_trim_required)
+REQUIRED = BeforeValidator(_trim_required)
+"""A text that is stated: blanks around it are none of it, and blank is no text."""
 _LINE = AfterValidator(_single_line)
 
 Text60 = Annotated[str, Field(max_length=60), _LINE]
@@ -127,6 +134,7 @@ Sex = Literal["F", "M", "U"]
 Relationship = Literal["self", "spouse", "child", "other"]
 DocumentSource = Literal["dictation", "transcription", "typed"]
 DocumentText = Annotated[str, AfterValidator(_document_text)]
+StatedText = Annotated[DocumentText, Field(min_length=1), AfterValidator(_stated_text)]
 Code = Annotated[str, Field(max_length=100), _LINE]
 
 
@@ -149,8 +157,8 @@ class AddressPart(Part):
 class DemographicsPart(Part):
     """Who the patient is, as far as the sender knows; the name is the least."""
 
-    last_name: Annotated[Text60, _REQUIRED]
-    first_name: Annotated[Text60, _REQUIRED]
+    last_name: Annotated[Text60, REQUIRED]
+    first_name: Annotated[Text60, REQUIRED]
     middle_name: Annotated[Text60 | None, _OPTIONAL] = None
     birth_date: IsoDate | None = None
     sex: Sex | None = None
@@ -161,14 +169,14 @@ class DemographicsPart(Part):
 class PatientPart(DemographicsPart):
     """The patient, under the facility's own record number."""
 
-    medical_record_number: Annotated[Text80, _REQUIRED]
+    medical_record_number: Annotated[Text80, REQUIRED]
 
 
 class SubscriberPart(Part):
     """Who holds the policy when the patient does not."""
 
-    last_name: Annotated[Text60, _REQUIRED]
-    first_name: Annotated[Text60, _REQUIRED]
+    last_name: Annotated[Text60, REQUIRED]
+    first_name: Annotated[Text60, REQUIRED]
     birth_date: IsoDate | None = None
     sex: Sex | None = None
 
@@ -208,7 +216,7 @@ class DocumentPart(Part):
 class ServicePart(Part):
     """A service the provider entered."""
 
-    code: Annotated[Code, _REQUIRED]
+    code: Annotated[Code, REQUIRED]
     modifiers: Annotated[list[Code], Field(max_length=20), BeforeValidator(_null_is_empty)] = []
     units: Annotated[int, Field(strict=True, ge=1, le=99_999)]
     diagnosis_pointers: Annotated[
@@ -222,7 +230,7 @@ class EncounterFile(Part):
     """One visit: who, covered by whom, seen by whom, what was documented, what the provider entered."""
 
     format: Literal["revcycle.encounter-file.v1"]
-    encounter_number: Annotated[str, Field(max_length=38), _LINE, _REQUIRED]
+    encounter_number: Annotated[str, Field(max_length=38), _LINE, REQUIRED]
     facility_npi: Npi
     date_of_service: IsoDate
     place_of_service: Annotated[PlaceOfService | None, _OPTIONAL] = None
