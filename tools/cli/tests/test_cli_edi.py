@@ -206,6 +206,17 @@ def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_looked_a
     assert "b.837: x12.truncated" in told.stderr
 
 
+@pytest.mark.parametrize("verb", [["check"], ["explain"], ["balance"], ["roundtrip"], ["hl7", "check"]])
+def test_a_name_that_is_not_there_does_not_keep_the_files_behind_it_from_being_looked_at(
+    verb: list[str], write: Write, tmp_path: Path
+) -> None:
+    good = write("a.hl7", HL7) if verb[0] == "hl7" else write("a.837", BASES["837P"]())
+    (tmp_path / "nothing").mkdir()
+    alone, told = run(*verb, good), run(*verb, "no-such-file", tmp_path / "nothing", good)
+    assert told.exit_code == 2 and told.stdout == alone.stdout
+    assert "no-such-file: no such file" in told.stderr and "nothing: no file below it" in told.stderr
+
+
 def test_an_empty_file_and_a_folder_without_interchanges_cannot_be_read(write: Write) -> None:
     empty = write("in/empty.837", b"")
     for verb in ("check", "explain", "balance", "roundtrip"):

@@ -22,17 +22,23 @@ def refuse(message: str) -> typer.Exit:
 
 
 def expand(paths: Iterable[Path], starts: tuple[bytes, ...]) -> Iterator[Path]:
-    """The files named, and those below folders that begin like what is looked for."""
+    """The files named, and those below folders that begin like what is looked for.
+
+    What is not there is named and keeps nothing else from being looked at; behind the last file it ends the command.
+    """
+    missing: typer.Exit | None = None
     for path in paths:
-        if str(path) == STDIN or path.is_file():
-            yield path
-        elif path.is_dir():
+        if path.is_dir():
             found = [file for file in sorted(path.rglob("*")) if file.is_file() and _begins(file, starts)]
             if not found:
-                raise refuse(f"{path}: no file below it begins with {starts[0].decode()}")
+                missing = refuse(f"{path}: no file below it begins with {starts[0].decode()}")
             yield from found
+        elif str(path) == STDIN or path.is_file():
+            yield path
         else:
-            raise refuse(f"{path}: no such file; name a file, a folder or `-`")
+            missing = refuse(f"{path}: no such file; name a file, a folder or `-`")
+    if missing is not None:
+        raise missing
 
 
 def _begins(path: Path, starts: tuple[bytes, ...]) -> bool:
