@@ -1,7 +1,9 @@
 """`revcycle edi`: every verb does what its help says, with the exit status and the fields that scripts rely on."""
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +84,19 @@ def test_standard_input_is_read(write: Write) -> None:
     assert run("roundtrip", "-", stdin=data).stdout == "-: lossless\n"
     assert "0 do not hold" in run("balance", "-", stdin=data).stdout
     assert run("from-json", "-", stdin=run("json", "-", stdin=data).stdout_bytes).stdout_bytes == data
+
+
+@pytest.mark.parametrize("verb", ["check", "balance", "roundtrip"])
+def test_a_named_pipe_is_read_like_a_file(verb: str, write: Write, tmp_path: Path) -> None:
+    data = BASES["835"]()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    feeder = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
+    feeder.start()
+    options = TODAY if verb == "check" else ()
+    told = run(verb, *options, pipe)
+    file = write("a.835", data)
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert told.stdout == run(verb, *options, file).stdout.replace(str(file), str(pipe))
 
 
 def test_explain_masks_persons_unless_asked(write: Write) -> None:

@@ -33,7 +33,7 @@ def expand(paths: Iterable[Path], starts: tuple[bytes, ...]) -> Iterator[Path]:
             if not found:
                 missing = refuse(f"{path}: no file below it begins with {starts[0].decode()}")
             yield from found
-        elif str(path) == STDIN or path.is_file():
+        elif str(path) == STDIN or path.exists():  # Pipes too, as a shell makes them of `<(zcat …)`.
             yield path
         else:
             missing = refuse(f"{path}: no such file; name a file, a folder or `-`")

@@ -194,8 +194,8 @@ def _equations(path: Path) -> Iterator[BalanceEquation]:
         parse_835,
     )
 
-    # A file is read once to learn what it holds and once per kind; standard input can be read only once.
-    held = read(path) if str(path) == STDIN else None
+    # A file is read once to learn what it holds and once per kind; standard input and pipes can be read only once.
+    held = read(path) if str(path) == STDIN or not path.is_file() else None
 
     def source() -> Iterator[bytes]:
         return not_empty(chunks(path) if held is None else iter((held,)))
