@@ -1,5 +1,6 @@
 """`revcycle edi`: every verb does what its help says, with the exit status and the fields that scripts rely on."""
 
+import errno
 import json
 import os
 import sys
@@ -230,6 +231,18 @@ def test_a_name_that_is_not_there_does_not_keep_the_files_behind_it_from_being_l
     alone, told = run(*verb, good), run(*verb, "no-such-file", tmp_path / "nothing", good)
     assert told.exit_code == 2 and told.stdout == alone.stdout
     assert "no-such-file: no such file" in told.stderr and "nothing: no file below it" in told.stderr
+
+
+def test_a_reader_that_stops_ends_the_command_and_no_file_is_blamed(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    paths = [write(f"{name}.837", BASES["837P"]()) for name in "ab"]
+    monkeypatch.setattr("revcycle_cli.commands.edi.plain", closed)
+    told = run("explain", *paths)
+    assert (told.exit_code, told.stderr) == (1, "")
 
 
 def test_an_empty_file_and_a_folder_without_interchanges_cannot_be_read(write: Write) -> None:

@@ -60,6 +60,8 @@ def each(paths: Iterable[Path], work: Callable[[Path], int]) -> None:
     for path in expand(paths, (b"ISA",)):
         try:
             status = max(status, work(path))
+        except BrokenPipeError:  # Nobody reads on (`| head`): no fault of the file, and no reason to go on.
+            raise
         except (X12Error, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             sys.stderr.write(f"revcycle edi: {path}: {reason}\n")
