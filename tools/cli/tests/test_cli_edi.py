@@ -186,6 +186,23 @@ def test_hl7_check_says_how_each_message_would_be_answered(write: Write, tmp_pat
     assert "(unsupported version at MSH^1^12)" in run("hl7", "check", tmp_path / "in").stdout
 
 
+def test_an_hl7_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, good = write("a.hl7", HL7), write("b.hl7", HL7)
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path == locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    told = run("hl7", "check", locked, good)
+    assert (told.exit_code, told.stdout) == (2, f"{good}: AA\n")
+    assert "a.hl7: Permission denied" in told.stderr
+
+
 def test_hl7_explain_shows_the_shape_but_no_person(write: Write) -> None:
     said = run("hl7", "explain", write("a.hl7", HL7))
     assert said.exit_code == 0 and "ADT^A04 version 2.5" in said.stdout and "PID-5: 10 characters" in said.stdout

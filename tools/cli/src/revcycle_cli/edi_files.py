@@ -49,15 +49,15 @@ def _begins(path: Path, starts: tuple[bytes, ...]) -> bool:
         return True  # Reading it says why it cannot be read.
 
 
-def each(paths: Iterable[Path], work: Callable[[Path], int]) -> None:
-    """Do the work for every X12 file; it gives the exit status: 1 when not all is well, 2 when it cannot be read.
+def each(paths: Iterable[Path], work: Callable[[Path], int], starts: tuple[bytes, ...] = (b"ISA",)) -> None:
+    """Do the work for every file; it gives the exit status: 1 when not all is well, 2 when it cannot be read.
 
     A file that cannot be read is named and does not keep the others from being looked at.
     """
     from revcycle_edi.x12 import X12Error
 
     status = 0
-    for path in expand(paths, (b"ISA",)):
+    for path in expand(paths, starts):
         try:
             status = max(status, work(path))
         except BrokenPipeError:  # Nobody reads on (`| head`): no fault of the file, and no reason to go on.
@@ -66,6 +66,8 @@ def each(paths: Iterable[Path], work: Callable[[Path], int]) -> None:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             sys.stderr.write(f"revcycle edi: {path}: {reason}\n")
             status = UNREADABLE
+        except typer.Exit as refused:
+            status = max(status, refused.exit_code)
     if status:
         raise typer.Exit(status)
 

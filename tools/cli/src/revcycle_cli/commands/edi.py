@@ -400,23 +400,24 @@ def form(
 
 
 def hl7_check(files: Files, as_json: AsJson = False) -> None:
-    """Say for each HL7 v2 message how it would be acknowledged and why. Exit 1 when one would be refused."""
+    """Say for each HL7 v2 message how it would be acknowledged and why.
+
+    Exit 1 when one would be refused, 2 when a file cannot be read.
+    """
     from revcycle_edi.hl7 import HL7Error, check_message, parse_message
 
-    failed = False
-    for path in expand(files, (b"MSH", b"\x0bMSH")):
+    def one(path: Path) -> int:
         try:
             message = parse_message(read(path))
         except HL7Error as error:
-            failed = True
             _show_message(path, "AR", [str(error)], as_json=as_json)
-            continue
+            return 1
         problems = check_message(message)
         code = "AR" if any(p.reject for p in problems) else "AE" if problems else "AA"
-        failed = failed or bool(problems)
         _show_message(path, code, [f"{p.text} at {p.location}" for p in problems], as_json=as_json)
-    if failed:
-        raise typer.Exit(1)
+        return int(bool(problems))
+
+    each(files, one, (b"MSH", b"\x0bMSH"))
 
 
 def _show_message(path: Path, code: str, problems: list[str], *, as_json: bool) -> None:
