@@ -164,6 +164,17 @@ def test_split_writes_one_claim_a_file_and_merge_puts_them_back(write: Write, tm
     assert run("merge", write("c.835", BASES["835"]()), "-o", tmp_path / "d.837").exit_code == 2
 
 
+@pytest.mark.parametrize("verb", [["json"], ["ack"], ["split"], ["merge"], ["form", "--type", "cms1500"]])
+def test_an_output_that_cannot_be_written_is_named_with_status_two(
+    verb: list[str], write: Write, tmp_path: Path
+) -> None:
+    """Status 1 would say that the claims are wrong, and a traceback says nothing to a biller."""
+    claims, output = write("a.837", BASES["837P"]()), write("file", b"") / "below"
+    told = run(*verb, claims, "-o", output)
+    assert told.exit_code == 2 and isinstance(told.exception, SystemExit)
+    assert told.stderr.startswith(f"revcycle edi: {output}") and told.stderr.endswith("Not a directory\n")
+
+
 @pytest.mark.parametrize(("kind", "base"), [("cms1500", "837P"), ("ub04", "837I")])
 def test_form_writes_a_pdf_and_refuses_claims_of_the_other_kind(
     kind: str, base: str, write: Write, tmp_path: Path

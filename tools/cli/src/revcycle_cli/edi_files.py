@@ -116,8 +116,20 @@ def write(data: bytes, output: Path | None) -> None:
     if output is None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-    else:
+        return
+    try:
         output.write_bytes(data)
+    except OSError as error:
+        raise refuse(f"{output}: {error.strerror}") from None
+
+
+def folder(output: Path) -> Path:
+    """A folder to write into, made where there is none."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refuse(f"{output}: {error.strerror}") from None
+    return output
 
 
 def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from revcycle_cli.edi_files import STDIN, UNREADABLE, chunks, each, expand, not_empty, plain, read, refuse, table, write
+from revcycle_cli.edi_files import (
+    STDIN,
+    UNREADABLE,
+    chunks,
+    each,
+    expand,
+    folder,
+    not_empty,
+    plain,
+    read,
+    refuse,
+    table,
+    write,
+)
 
 if TYPE_CHECKING:
     from revcycle_edi.x12 import BalanceEquation, Finding
@@ -283,8 +296,7 @@ def ack(
         raise refuse(f"{file}: not an X12 interchange, so there is nobody to answer")
     for name, build in parts:
         if output is not None:
-            output.mkdir(parents=True, exist_ok=True)
-            (output / f"{name}.x12").write_bytes(build())
+            write(build(), folder(output) / f"{name}.x12")
             sys.stderr.write(f"wrote {output / f'{name}.x12'}\n")
         else:
             write(build() + b"\n", None)
@@ -327,8 +339,7 @@ def split(
     count = 0
     try:
         for count, (_, data) in enumerate(split_837(read(file), first_control_number=control_number), 1):
-            output.mkdir(parents=True, exist_ok=True)
-            (output / f"{count:06d}.837").write_bytes(data)
+            write(data, folder(output) / f"{count:06d}.837")
     except X12Error as error:
         raise refuse(f"{file}: {error}") from None
     if not count:
@@ -357,7 +368,7 @@ def merge(
         data = merge_837(sources, control_number=control_number)
     except X12Error as error:
         raise refuse(str(error)) from None
-    output.write_bytes(data)
+    write(data, output)
     print(f"{len(sources)} files merged into {output}")
 
 
@@ -392,7 +403,7 @@ def form(
     if not count:
         wanted = "professional (837P)" if form_type is FormType.cms1500 else "institutional (837I)"
         raise refuse(f"{file}: no {wanted} claims, which is what {form_type.value} shows; see --type")
-    output.write_bytes(pdf)
+    write(pdf, output)
     print(f"{count} claims written to {output}")
 
 
