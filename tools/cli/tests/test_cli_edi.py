@@ -145,6 +145,36 @@ def test_ack_writes_what_a_receiver_answers(write: Write, tmp_path: Path) -> Non
     assert run("ack", write("text.txt", b"hello")).exit_code == 2
 
 
+def headers(interchanges: str) -> list[list[str]]:
+    """ISA05 to ISA08 and ISA15 of each interchange."""
+    found = [line.split("*") for line in interchanges.replace("~", "\n").splitlines() if line.startswith("ISA*")]
+    return [[*(element.strip() for element in header[5:9]), header[15]] for header in found]
+
+
+def test_an_answer_goes_back_to_who_sent_the_file_called_as_they_call_themselves(write: Write) -> None:
+    """Qualifiers are part of the address, a test is answered by a test, and line breaks before the ISA move nothing."""
+    sent = BASES["837P"]().replace(b"*ZZ*REVCYCLE ", b"*30*REVCYCLE ").replace(b"*ZZ*TESTPAYER ", b"*01*TESTPAYER ")
+    told = run("ack", write("a.837", b"\r\n" + sent))
+    assert told.exit_code == 0
+    assert headers(told.stdout) == [["01", "TESTPAYER", "30", "REVCYCLE", "T"]] * 3
+
+
+def test_two_senders_in_one_file_are_answered_apart(write: Write) -> None:
+    """The 277CA of one sender names its patients: it must not go to the other."""
+    first, bad = BASES["837P"](), BASES["837P"]().replace(b"HI*ABK", b"HX*ABK", 1)
+    other = bad.replace(b"REVCYCLE  ", b"ELSEWHERE ").replace(b"CLM*TEST-", b"CLM*ELSE-")
+    told = run("ack", write("a.837", first + other + first.replace(b"000000017", b"000000018")))
+    assert told.exit_code == 0
+    interchanges = ["ISA*" + text for text in told.stdout.split("ISA*")[1:]]
+    receivers = [header[3] for text in interchanges for header in headers(text)]
+    assert sorted(receivers) == ["ELSEWHERE"] * 2 + ["REVCYCLE"] * 3
+    for receiver, text in zip(receivers, interchanges, strict=True):
+        assert (receiver == "ELSEWHERE") == ("AK9*R" in text) or "AK9" not in text
+        assert "ELSE-" not in text if receiver == "REVCYCLE" else "TEST-" not in text
+    assert len({text.split("*")[13] for text in interchanges}) == 5
+    assert sum(text.count("TA1*") for text in interchanges) == 3
+
+
 def test_json_and_back_gives_the_same_bytes(write: Write, tmp_path: Path) -> None:
     path = write("a.275", BASES["275"]())
     assert run("json", path, "-o", tmp_path / "a.json").exit_code == 0

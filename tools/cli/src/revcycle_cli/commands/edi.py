@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -29,14 +29,7 @@ from revcycle_cli.edi_files import (
 
 if TYPE_CHECKING:
     from revcycle_edi.x12 import BalanceEquation, Finding
-    from revcycle_edi.x12.records import (
-        ClaimAcknowledgmentReport,
-        ImplementationAcknowledgment,
-        InterchangeAcknowledgment,
-    )
 
-
-_Answer = TypeVar("_Answer", "InterchangeAcknowledgment", "ImplementationAcknowledgment", "ClaimAcknowledgmentReport")
 
 Files = Annotated[
     list[Path], typer.Argument(help="Files or folders (searched for X12 files); `-` reads standard input.")
@@ -262,44 +255,23 @@ def ack(
     control_number: ControlNumber = 1,
 ) -> None:
     """Write what a receiver answers to a file: TA1, 999 per group and, for claims, 277CA; control numbers count up."""
-    import msgspec
-    from revcycle_edi.x12 import ValidationContext, validate
-    from revcycle_edi.x12.ack_build import build_277ca, build_999, build_ta1
-    from revcycle_edi.x12.acknowledge import acknowledge
-    from revcycle_edi.x12.records import Envelope
+    from revcycle_edi.x12 import X12Error
+
+    from revcycle_cli.edi_answers import answers
 
     data = read(file)
-    now = datetime.now(UTC).replace(microsecond=0)
-    sender, receiver = data[35:50].decode("latin-1").strip(), data[54:69].decode("latin-1").strip()
-    envelope = Envelope(
-        sender_id=receiver or "RECEIVER",
-        receiver_id=sender or "SENDER",
-        control_number=control_number,
-        created_at=now,
-    )
-
-    def numbered(records: Sequence[_Answer], ahead: int) -> list[_Answer]:
-        """The records in an interchange with a control number of its own."""
-        own = msgspec.structs.replace(envelope, control_number=control_number + ahead)
-        return [msgspec.structs.replace(record, envelope=own) for record in records]
-
-    findings = validate(data, context=ValidationContext(today=now.date()))
-    answers = acknowledge(data, findings, envelope, received=now.date())
-    parts: list[tuple[str, Callable[[], bytes]]] = []
-    if answers.interchanges:
-        parts.append(("ta1", lambda: build_ta1(numbered(answers.interchanges, 0))))
-    if answers.groups:
-        parts.append(("999", lambda: build_999(numbered(answers.groups, 1))))
-    if answers.claims:
-        parts.append(("277ca", lambda: build_277ca(numbered(answers.claims, 2))))
+    try:
+        parts = answers(data, control_number, datetime.now(UTC).replace(microsecond=0))
+    except X12Error as error:
+        raise refuse(f"{file}: {error}") from None
     if not parts:
         raise refuse(f"{file}: not an X12 interchange, so there is nobody to answer")
-    for name, build in parts:
+    for name, answer in parts.items():
         if output is not None:
-            write(build(), folder(output) / f"{name}.x12")
+            write(answer, folder(output) / f"{name}.x12")
             sys.stderr.write(f"wrote {output / f'{name}.x12'}\n")
         else:
-            write(build() + b"\n", None)
+            write(answer + b"\n", None)
 
 
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; else standard output.")]
