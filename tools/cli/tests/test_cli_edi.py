@@ -194,6 +194,18 @@ def test_split_writes_one_claim_a_file_and_merge_puts_them_back(write: Write, tm
     assert run("merge", write("c.835", BASES["835"]()), "-o", tmp_path / "d.837").exit_code == 2
 
 
+def test_merge_counts_claims_and_names_the_files_that_hold_none(write: Write, tmp_path: Path) -> None:
+    whole = BASES["837P"]()
+    bare = whole[: whole.index(b"HL*2*")] + b"SE*11*0001~GE*1*17~IEA*1*000000017~"
+    inputs = [write("a.837", bare), write("b.837", whole), write("c.835", BASES["835"]())]
+    told = run("merge", *inputs, "-o", tmp_path / "all.837", "--control-number", "17")
+    assert (told.exit_code, told.stdout) == (0, f"3 claims of 1 files merged into {tmp_path / 'all.837'}\n")
+    assert "a.837: no claims" in told.stderr and "c.835: no claims" in told.stderr
+    assert (tmp_path / "all.837").read_bytes() == whole
+    none = run("merge", inputs[0], "-o", tmp_path / "none.837")
+    assert (none.exit_code, (tmp_path / "none.837").exists()) == (2, False)
+
+
 @pytest.mark.parametrize("verb", [["json"], ["ack"], ["split"], ["merge"], ["form", "--type", "cms1500"]])
 def test_an_output_that_cannot_be_written_is_named_with_status_two(
     verb: list[str], write: Write, tmp_path: Path

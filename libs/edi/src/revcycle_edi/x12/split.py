@@ -49,7 +49,7 @@ def merge_837(sources: Sequence[bytes], *, control_number: int) -> bytes:
 
     X12Error when there is no claim or the inputs are of different guides or parties.
     """
-    transactions = [transaction for source in sources for transaction in _transactions(source)]
+    transactions = [found for source in sources for found in _transactions(source) if found.claims]
     if not transactions:
         raise X12Error("837.merge.empty", "no claims to merge", expected="837 interchanges")
     first = transactions[0]

@@ -328,20 +328,25 @@ def merge(
     from revcycle_edi.x12 import X12Error
     from revcycle_edi.x12.split import merge_837, split_837
 
-    paths = list(expand(files, (b"ISA",)))
-    sources = [read(path) for path in paths]
-    for path, source in zip(paths, sources, strict=True):
+    sources: list[bytes] = []
+    total = 0
+    for path in expand(files, (b"ISA",)):
+        source = read(path)
         try:
-            for _ in split_837(source, first_control_number=1):
-                pass
+            count = sum(1 for _ in split_837(source, first_control_number=1))
         except X12Error as error:
             raise refuse(f"{path}: {error}") from None
+        if count:
+            sources.append(source)
+            total += count
+        else:
+            sys.stderr.write(f"revcycle edi: {path}: no claims (837) to merge, left out\n")
     try:
         data = merge_837(sources, control_number=control_number)
     except X12Error as error:
         raise refuse(str(error)) from None
     write(data, output)
-    print(f"{len(sources)} files merged into {output}")
+    print(f"{total} claims of {len(sources)} files merged into {output}")
 
 
 class FormType(StrEnum):
