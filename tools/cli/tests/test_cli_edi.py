@@ -206,6 +206,15 @@ def test_merge_counts_claims_and_names_the_files_that_hold_none(write: Write, tm
     assert (none.exit_code, (tmp_path / "none.837").exists()) == (2, False)
 
 
+def test_merging_a_folder_into_itself_twice_does_not_double_its_claims(write: Write) -> None:
+    folder = write("in/a.837", BASES["837P"]()).parent
+    assert run("merge", folder, "-o", folder / "all.837").exit_code == 0
+    made = (folder / "all.837").read_bytes()
+    again = run("merge", folder, "-o", folder / "all.837")
+    assert again.exit_code == 2 and "the output is one of the files" in again.stderr
+    assert (folder / "all.837").read_bytes() == made and made.count(b"~CLM*") == 3
+
+
 @pytest.mark.parametrize("verb", [["json"], ["ack"], ["split"], ["merge"], ["form", "--type", "cms1500"]])
 def test_an_output_that_cannot_be_written_is_named_with_status_two(
     verb: list[str], write: Write, tmp_path: Path

@@ -331,6 +331,8 @@ def merge(
     sources: list[bytes] = []
     total = 0
     for path in expand(files, (b"ISA",)):
+        if output.exists() and path.exists() and path.samefile(output):
+            raise refuse(f"{path}: the output is one of the files to merge, its claims would be in it twice")
         source = read(path)
         try:
             count = sum(1 for _ in split_837(source, first_control_number=1))
