@@ -215,6 +215,20 @@ def test_merging_a_folder_into_itself_twice_does_not_double_its_claims(write: Wr
     assert (folder / "all.837").read_bytes() == made and made.count(b"~CLM*") == 3
 
 
+def test_split_writes_all_claims_of_a_file_or_none_and_never_among_those_of_another(
+    write: Write, tmp_path: Path
+) -> None:
+    """What lies in the folder afterwards is the file, no claim less and none of an earlier run."""
+    whole, parts = BASES["837P"](), tmp_path / "parts"
+    odd = write("odd.837", whole.replace(b"CLM*TEST-3*175.5***11:", b"CLM*TEST-3*175.5***11X:"))
+    assert run("split", odd, "-o", parts).exit_code == 2 and not parts.exists()
+    assert run("split", write("a.837", whole), "-o", parts).exit_code == 0
+    one = write("one.837", (parts / "000001.837").read_bytes())
+    again = run("split", one, "-o", parts)
+    assert again.exit_code == 2 and "claims in it already" in again.stderr
+    assert [path.name for path in sorted(parts.iterdir())] == ["000001.837", "000002.837", "000003.837"]
+
+
 @pytest.mark.parametrize("verb", [["json"], ["ack"], ["split"], ["merge"], ["form", "--type", "cms1500"]])
 def test_an_output_that_cannot_be_written_is_named_with_status_two(
     verb: list[str], write: Write, tmp_path: Path

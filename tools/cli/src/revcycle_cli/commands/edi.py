@@ -308,15 +308,18 @@ def split(
     from revcycle_edi.x12 import X12Error
     from revcycle_edi.x12.split import split_837
 
-    count = 0
     try:
-        for count, (_, data) in enumerate(split_837(read(file), first_control_number=control_number), 1):
-            write(data, folder(output) / f"{count:06d}.837")
+        # Before anything is written: a folder with the first few claims of a file looks like one with all of them.
+        parts = [data for _, data in split_837(read(file), first_control_number=control_number)]
     except X12Error as error:
         raise refuse(f"{file}: {error}") from None
-    if not count:
+    if not parts:
         raise refuse(f"{file}: no claims (837) to split")
-    print(f"{count} claims written to {output}")
+    if any(folder(output).glob("*.837")):
+        raise refuse(f"{output}: there are claims in it already; name an empty folder")
+    for number, data in enumerate(parts, 1):
+        write(data, output / f"{number:06d}.837")
+    print(f"{len(parts)} claims written to {output}")
 
 
 def merge(
