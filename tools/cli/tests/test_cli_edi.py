@@ -215,6 +215,16 @@ def test_merging_a_folder_into_itself_twice_does_not_double_its_claims(write: Wr
     assert (folder / "all.837").read_bytes() == made and made.count(b"~CLM*") == 3
 
 
+@pytest.mark.parametrize(("sent", "other"), [(b"*0*T*:~", b"*0*P*:~"), (b"*CH~", b"*RP~")], ids=["ISA15", "BHT06"])
+def test_tests_and_reported_encounters_are_not_merged_into_bills(
+    sent: bytes, other: bytes, write: Write, tmp_path: Path
+) -> None:
+    whole = BASES["837P"]()
+    first, second = write("a.837", whole.replace(sent, other, 1)), write("b.837", whole)
+    told = run("merge", first, second, "-o", tmp_path / "all.837")
+    assert told.exit_code == 2 and "837.merge.purposes" in told.stderr and not (tmp_path / "all.837").exists()
+
+
 def test_split_writes_all_claims_of_a_file_or_none_and_never_among_those_of_another(
     write: Write, tmp_path: Path
 ) -> None:

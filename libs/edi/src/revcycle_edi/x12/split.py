@@ -47,7 +47,8 @@ def split_837(data: bytes, *, first_control_number: int) -> Iterator[tuple[str, 
 def merge_837(sources: Sequence[bytes], *, control_number: int) -> bytes:
     """One interchange with the claims of all inputs; sender, receiver and header are those of the first.
 
-    X12Error when there is no claim or the inputs are of different guides or parties.
+    X12Error when there is no claim or the inputs are of different guides, parties or purposes: header and envelope of
+    the first would make bills of tests and of reported encounters.
     """
     transactions = [found for source in sources for found in _transactions(source) if found.claims]
     if not transactions:
@@ -56,4 +57,11 @@ def merge_837(sources: Sequence[bytes], *, control_number: int) -> bytes:
     parties = {(t.envelope.sender_id, t.envelope.receiver_id) for t in transactions}
     if len(parties) > 1:
         raise X12Error("837.merge.parties", "interchanges of different parties", expected="one sender and one receiver")
+    purposes = {(t.envelope.usage, t.header.usage_code) for t in transactions}
+    if len(purposes) > 1:
+        raise X12Error(
+            "837.merge.purposes",
+            "tests and production, or charges and reported encounters, in one input",
+            expected="one ISA15 and one BHT06",
+        )
     return _build(first, control_number, [claim for t in transactions for claim in t.claims])
