@@ -109,6 +109,22 @@ def test_explain_masks_persons_unless_asked(write: Write) -> None:
     assert run("explain", write("text.txt", b"hello")).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    "segment",
+    [
+        "PAT*19****D8*SECRET*01*SECRET", "INS*N*19*021*20*A***FT***D8*SECRET", "PWK*OZ*EL***AC*SECRET*SECRET",
+        "CR1*LB*SECRET**A*DH*21***SECRET*SECRET", "CR2********A**SECRET", "III*BK*SECRET", "MEA*TR*HT*SECRET",
+        "FRM*1C**SECRET", "COB*P*SECRET*1", "K3*SECRET", "MNI*IL*1*SECRET", "nm1*IL*1*SECRET", "SECRET CALLED*1*SECRET",
+    ],
+)  # fmt: skip
+def test_explain_masks_what_it_does_not_know_and_the_details_of_a_patient(segment: str, write: Write) -> None:
+    """A date of death, a weight, a note behind a stray terminator, a segment with a misspelt name."""
+    path = write("a.837", BASES["837P"]().replace(b"CLM*TEST-1*", segment.encode() + b"~CLM*TEST-1*", 1))
+    masked = run("explain", path)
+    assert masked.exit_code == 0 and "SECRET" not in masked.stdout
+    assert "SECRET" in run("explain", "--show-personal", path).stdout
+
+
 def test_balance_shows_both_sides_and_fails_when_one_does_not_hold(write: Write) -> None:
     good = write("a.835", BASES["835"]())
     bad = write("b.835", BASES["835"]().replace(b"BPR*I*150*", b"BPR*I*151*"))

@@ -1,5 +1,6 @@
 """Any interchange as an indented account for people, with names and identifiers masked on request."""
 
+import re
 from collections.abc import Iterator
 
 from revcycle_edi.x12.cursor import Cursor
@@ -83,6 +84,7 @@ _SEGMENTS = {
     "LS": "loop start",
     "LE": "loop end",
 }
+_NAME = re.compile("[A-Z][A-Z0-9]{1,2}")
 _LEVELS = {
     "20": "source or billing provider",
     "21": "receiver",
@@ -145,8 +147,9 @@ _PERSONAL: dict[str, tuple[int, ...]] = {
     "PLB": (1, 3, 5, 7, 9, 11, 13),
     "LIN": (3,),
     "SVD": (3,),
-    "K3": (1,),
-    "MPI": (6, 7),
+    "PAT": (6, 8),
+    "INS": (12,),
+    "PWK": (6, 7),
 }
 _AMOUNTS: dict[str, tuple[int, ...]] = {
     "CLM": (2,),
@@ -178,7 +181,9 @@ _ORGANIZATIONS = frozenset(("PR", "41", "40", "X3", "AY", "85", "1P", "PE"))
 
 
 def masked(segment: list[str]) -> list[str]:
-    """The segment with every element that may identify a person replaced by dots."""
+    """The segment with every element that may identify a person replaced by dots; all of what is not known here."""
+    if segment[0] not in _SEGMENTS:
+        return [segment[0], *("•••" if value.strip() else value for value in segment[1:])]
     personal = _PERSONAL.get(segment[0], ())
     if segment[0] in ("NM1", "N1") and len(segment) > 1 and segment[1] in _ORGANIZATIONS:
         return segment
@@ -264,6 +269,9 @@ def explain(source: Source, *, mask: bool = True) -> Iterator[str]:
             loop = use.loop if use is not None else ""
         if cursor.id == "SE":
             walker = None
+        if mask and _NAME.fullmatch(segment[0]) is None:
+            # A terminator inside a note leaves the rest of it where the name of a segment should stand.
+            segment = ["•••", *segment[1:]]
         label = f"{segment[0]:<3} {_title(segment)}"
         where = f"  [{loop}]" if loop else ""
         yield f"{'  ' * depth.of(segment, loop)}{label}{where}: {_body(segment, mask=mask)}"
