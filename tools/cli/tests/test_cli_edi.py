@@ -378,3 +378,6 @@ def test_control_characters_of_a_file_never_reach_the_terminal(write: Write) -> 
     steering = write("a.837", BASES["837P"]().replace(b"CLM*TEST-1*", b"Z\x1b[2J*1~CLM*TEST-1*"))
     assert "\x1b" not in run("check", *TODAY, steering).stdout
     assert "\x1b" not in run("explain", steering).stdout
+    message = HL7.replace(b"|A|B|", b"|A\x1b[2J|B|").replace(b"A04|", b"A04\x1b[31m|")
+    told = run("hl7", "explain", write("a.hl7", message))
+    assert "ADT^A04" in told.stdout and "\x1b" not in told.stdout

@@ -428,10 +428,10 @@ def hl7_explain(file: OneFile) -> None:
         message = parse_message(read(file))
     except HL7Error as error:
         raise refuse(f"{file}: {error}") from None
-    print(f"{message.type}^{message.event} version {message.version}, read as {message.charset}")
+    print(plain(f"{message.type}^{message.event} version {message.version}, read as {message.charset}"))
     for segment in message.segments:
         print(segment[0])
         for number, field in enumerate(segment[1:], 1):
             if field:
-                shown = field if segment[0] == "MSH" else f"{len(field)} characters"
+                shown = plain(field) if segment[0] == "MSH" else f"{len(field)} characters"
                 print(f"  {segment[0]}-{number}: {shown}")
