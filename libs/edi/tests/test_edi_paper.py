@@ -305,6 +305,14 @@ def test_what_a_form_has_no_place_for_is_refused() -> None:
         render_ub04([msgspec.structs.replace(institutional(), information=many)])
 
 
+@pytest.mark.parametrize("pointer", [0, 3, 13])
+def test_a_pointer_to_no_diagnosis_of_the_claim_is_refused(pointer: int) -> None:
+    """0 was printed as L, the twelfth diagnosis; 13 ended in an exception of another kind."""
+    sample = msgspec.structs.replace(claim(), lines=(line(pointers=(1, pointer)),))
+    with pytest.raises(X12Error, match=r"paper\.pointer"):
+        render_cms1500([sample])
+
+
 def test_the_same_claim_gives_the_same_bytes_and_the_electronic_claim_the_same_form() -> None:
     from edi_samples import ENVELOPE, HEADER
 

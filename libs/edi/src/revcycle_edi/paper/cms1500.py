@@ -180,6 +180,17 @@ def _providers(page: Values, claim: ProfessionalClaim) -> None:
     page["33b"] = f"ZZ{billing.taxonomy_code}" if billing.taxonomy_code else ""
 
 
+def _letters(claim: ProfessionalClaim, line: ProfessionalLine) -> str:
+    """The pointers of a line as letters; a letter without a diagnosis would be read as another one or as none."""
+    if not all(1 <= pointer <= len(claim.diagnosis_codes) for pointer in line.diagnosis_pointers):
+        raise X12Error(
+            "paper.pointer",
+            "a pointer names a diagnosis the claim does not have",
+            expected=f"1 to {len(claim.diagnosis_codes)}",
+        )
+    return "".join(DIAGNOSES[pointer - 1] for pointer in line.diagnosis_pointers)
+
+
 def _line(page: Values, name: str, claim: ProfessionalClaim, line: ProfessionalLine) -> None:
     """Box 24: one service line."""
     notes = []
@@ -195,7 +206,7 @@ def _line(page: Values, name: str, claim: ProfessionalClaim, line: ProfessionalL
     page[f"{name}.D"] = line.procedure_code
     for number, modifier in enumerate(line.modifiers[:4], 1):
         page[f"{name}.D.modifier{number}"] = modifier
-    page[f"{name}.E"] = "".join(DIAGNOSES[pointer - 1] for pointer in line.diagnosis_pointers)
+    page[f"{name}.E"] = _letters(claim, line)
     page[f"{name}.F"] = money(line.charge_cents)
     page[f"{name}.G"] = format_quantity(line.units)
     page[f"{name}.H"] = "Y" if line.epsdt or line.family_planning else ""
