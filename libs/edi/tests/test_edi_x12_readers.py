@@ -24,7 +24,7 @@ from revcycle_edi.x12 import (
     parse_ta1,
     validate,
 )
-from revcycle_edi.x12.values import format_cents, parse_cents
+from revcycle_edi.x12.values import format_cents, parse_cents, parse_quantity
 
 
 def test_npi_golden_vectors() -> None:
@@ -45,6 +45,13 @@ def test_money_survives_the_wire_to_the_cent(cents: int) -> None:
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(X12Error):
         parse_cents(text)
+
+
+@pytest.mark.parametrize("text", [".-5", "-", "--1", ".", "1e3", "5-"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    """Promise: a quantity that is none is an X12Error, never an error of the decimal module."""
+    with pytest.raises(X12Error):
+        parse_quantity(text)
 
 
 def test_835_is_read_with_cents_dates_and_line_keys() -> None:

@@ -44,7 +44,7 @@ def format_cents(cents: int) -> str:
 @lru_cache(maxsize=4096)
 def parse_quantity(text: str) -> Decimal:
     """Read a quantity as a normalized Decimal (`1.50` is 1.5). X12Error when it is not one."""
-    digits = text.replace(".", "", 1).removeprefix("-")
+    digits = text.removeprefix("-").replace(".", "", 1)
     if not digits.isdecimal() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS:
         raise X12Error("x12.quantity", "not a quantity", expected="digits with at most one decimal point")
     return normal_quantity(Decimal(text))
