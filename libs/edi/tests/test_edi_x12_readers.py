@@ -3,6 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 from edi_samples import clean_835, interchange
 from hypothesis import given, settings
@@ -45,6 +46,14 @@ def test_money_survives_the_wire_to_the_cent(cents: int) -> None:
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(X12Error):
         parse_cents(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 17, "9" * 18, "-" + "9" * 17 + ".5"])
+def test_an_amount_beyond_64_bits_of_cents_is_refused(text: str) -> None:
+    """Promise: what is read as an amount can be stored and written as JSON."""
+    with pytest.raises(X12Error):
+        parse_cents(text)
+    assert msgspec.json.encode(parse_cents("9" * 16 + ".99")) == b"9" * 18
 
 
 @pytest.mark.parametrize("text", [".-5", "-", "--1", ".", "1e3", "5-"])

@@ -6,7 +6,9 @@ from functools import lru_cache
 
 from revcycle_edi.x12.errors import X12Error
 
-_MAX_CENTS_DIGITS = 18
+_MAX_DIGITS = 18
+_MAX_WHOLE_DIGITS = 16
+"""Of an amount: with its cents it then fits into the 64 bits of databases and of JSON numbers."""
 _FRACTIONS = ("", *(f".{rest:02d}".rstrip("0") for rest in range(1, 100)))
 
 
@@ -14,7 +16,7 @@ _FRACTIONS = ("", *(f".{rest:02d}".rstrip("0") for rest in range(1, 100)))
 def parse_cents(text: str) -> int:
     """Read an amount such as `150`, `150.5`, `-12.30` or `.5` as cents. X12Error when it is not one."""
     whole, point, fraction = text.partition(".")
-    if whole.isdecimal() and text.isascii() and len(text) <= _MAX_CENTS_DIGITS:
+    if whole.isdecimal() and text.isascii() and len(text) <= _MAX_WHOLE_DIGITS:
         if not point:
             return int(whole) * 100
         if len(fraction) == 2 and fraction.isdecimal():
@@ -23,7 +25,8 @@ def parse_cents(text: str) -> int:
     if whole[:1] == "-":
         sign, whole = -1, whole[1:]
     digits = whole + fraction
-    if not digits.isdecimal() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS or fraction[2:].strip("0"):
+    too_long = len(digits) > _MAX_DIGITS or len(whole) > _MAX_WHOLE_DIGITS
+    if not digits.isdecimal() or not digits.isascii() or too_long or fraction[2:].strip("0"):
         raise X12Error("x12.amount", "not an amount", expected="digits with at most two decimals, no sign but minus")
     return sign * (int(whole or "0") * 100 + int((fraction + "00")[:2]))
 
@@ -45,7 +48,7 @@ def format_cents(cents: int) -> str:
 def parse_quantity(text: str) -> Decimal:
     """Read a quantity as a normalized Decimal (`1.50` is 1.5). X12Error when it is not one."""
     digits = text.removeprefix("-").replace(".", "", 1)
-    if not digits.isdecimal() or not digits.isascii() or len(digits) > _MAX_CENTS_DIGITS:
+    if not digits.isdecimal() or not digits.isascii() or len(digits) > _MAX_DIGITS:
         raise X12Error("x12.quantity", "not a quantity", expected="digits with at most one decimal point")
     return normal_quantity(Decimal(text))
 
