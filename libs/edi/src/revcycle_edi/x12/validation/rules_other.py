@@ -7,7 +7,7 @@ from revcycle_edi.npi import is_valid_npi
 from revcycle_edi.x12.codes import CLAIM_STATUS_CATEGORIES
 from revcycle_edi.x12.guides.model import Guide
 from revcycle_edi.x12.validation.context import Collector
-from revcycle_edi.x12.validation.judged import cents, day
+from revcycle_edi.x12.validation.judged import PERIODS, cents, day
 from revcycle_edi.x12.values import format_cents
 
 _PERCENT = re.compile(r"|0?\.\d+|0|1(?:\.0+)?")
@@ -114,6 +114,11 @@ class RulesOther:
         self._past(e[2], "02", "x12.birth.future", "the date of birth lies in the future")
 
     def _dtp(self, loop: str, e: list[str]) -> None:
+        start, end = PERIODS[self._out.place.text]
+        if start is not None and end is not None and start > end:
+            self._held(
+                "x12.period", "the period ends before it starts", "from date up to through date", element="03"
+            )
         if e[1] == "472" and self._guide.transaction_type in ("276", "277", "275"):
             self._past(e[3], "03", "x12.date.future", "the date of service lies in the future")
 
