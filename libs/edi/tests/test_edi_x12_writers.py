@@ -59,6 +59,16 @@ def test_what_is_read_is_written_and_reads_back_equal(name: str) -> None:
     assert back == record
 
 
+def test_a_provider_summary_without_claims_is_written_back() -> None:
+    """Promise: nothing that was read is lost in writing; payers send a TS3 for a day without claims."""
+    data = clean_835().replace(b"LX*1~", b"LX*1~TS3*1234567893*11*20261231*2*275~")
+    data = data.replace(b"~PLB*", b"~LX*2~TS3*1234567893*11*20261231*0*0~PLB*").replace(b"SE*40*", b"SE*43*")
+    (record,) = x12.parse_835(data)
+    (back,) = x12.parse_835(x12.build_835([record]))
+    assert [number for number, _ in record.provider_summaries] == ["1", "2"]
+    assert back == record
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_explain_names_every_segment_and_hides_persons(name: str) -> None:
     data = BASES[name]()

@@ -111,6 +111,9 @@ def _write_claims(out: TransactionWriter, remittance: Remittance) -> None:
             out.add("LX", code(number, "assigned_number", 6, required=True))
             out.raw(summaries.pop(number, []))
         out.outlined(CLAIM_PAYMENT, list(run), lambda claim: _write_claim(out, claim))
+    for number, raws in summaries.items():  # A summary may stand under an LX that has no claim.
+        out.add("LX", code(number, "assigned_number", 6, required=True))
+        out.raw(raws)
 
 
 def _write_claim(out: TransactionWriter, claim: RemittanceClaim) -> None:
