@@ -78,6 +78,29 @@ def test_explain_names_every_segment_and_hides_persons(name: str) -> None:
     assert name == "999" or any("TESTER" in line for line in x12.explain(data, mask=False))
 
 
+@pytest.mark.parametrize(
+    "segment",
+    [
+        "PAT*****D8*HIDDEN",
+        "INS*Y*18*001*25*******D8*HIDDEN",
+        "NM1*IL*1****HIDDEN**MI",
+        "REF*SY**HIDDEN*D9:HIDDEN",
+        "PWK*OZ*EL***AC*HIDDEN",
+        "HCR*A1*HIDDEN",
+        "N2*HIDDEN",
+        "MEA*TR*R1*HIDDEN",
+        "ZZZ*HIDDEN",
+        "nm1*IL*1*HIDDEN",
+        "HIDDEN PERSON|1*2",
+    ],
+)
+def test_explain_hides_what_may_be_a_person_wherever_it_stands(segment: str) -> None:
+    """Promise: a date of death, an attachment number, a segment nobody knows: the masked account shows none."""
+    data = clean_837p().replace(b"~CLM*", f"~{segment}~CLM*".encode(), 1)
+    assert not any("HIDDEN" in line for line in x12.explain(data))
+    assert any("HIDDEN" in line for line in x12.explain(data, mask=False))
+
+
 @pytest.mark.parametrize("name", BASES)
 def test_json_and_back_gives_the_same_bytes(name: str) -> None:
     data = BASES[name]().replace(b"~GE", b"~\r\nGE")

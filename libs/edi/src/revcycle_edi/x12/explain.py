@@ -119,12 +119,14 @@ _ENTITIES = {
 }
 # Elements that may identify a person: segment -> elements, for any qualifier.
 _PERSONAL: dict[str, tuple[int, ...]] = {
-    "NM1": (3, 4, 5, 7, 9),
+    "NM1": (3, 4, 5, 6, 7, 9, 12),
     "N1": (2, 4),
     "N3": (1, 2),
     "N4": (1, 2, 3),
-    "DMG": (2,),
-    "REF": (2,),
+    "DMG": (2, 5),
+    "PAT": (6, 8),
+    "INS": (12,),
+    "REF": (2, 3, 4),
     "PER": (2, 4, 6, 8),
     "CLM": (1,),
     "CLP": (1, 7),
@@ -136,7 +138,9 @@ _PERSONAL: dict[str, tuple[int, ...]] = {
     "DTP": (3,),
     "DTM": (2,),
     "IK4": (4,),
-    "STC": (12,),
+    "STC": (9, 12),
+    "PWK": (6, 7),
+    "HCR": (2,),
     "BDS": (3,),
     "BIN": (2,),
     "CTX": (1,),
@@ -147,9 +151,6 @@ _PERSONAL: dict[str, tuple[int, ...]] = {
     "PLB": (1, 3, 5, 7, 9, 11, 13),
     "LIN": (3,),
     "SVD": (3,),
-    "PAT": (6, 8),
-    "INS": (12,),
-    "PWK": (6, 7),
 }
 _AMOUNTS: dict[str, tuple[int, ...]] = {
     "CLM": (2,),
@@ -207,6 +208,7 @@ def _body(segment: list[str], *, mask: bool) -> str:
     )
 
 
+_NAME = re.compile("[A-Z][A-Z0-9]{1,2}")
 _HEADS = frozenset(("CLM", "CLP", "TRN"))
 _LOOP_DEPTH = {
     "211": 3,
