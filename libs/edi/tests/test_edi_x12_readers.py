@@ -344,3 +344,13 @@ def test_damaged_input_never_raises_anything_but_x12error(data: st.DataObject) -
         except X12Error:
             pass
     validate(bytes(damaged))
+
+
+def test_what_stands_where_a_name_belongs_is_in_no_message() -> None:
+    """Promise: no error and no finding repeats what a broken file says of a patient."""
+    broken = clean_835().replace(b"~BPR*", b"~HIDDEN PERSON 19800102~BPR*")
+    with pytest.raises(X12Error) as caught:
+        parse_835(broken)
+    assert caught.value.segment == "?" and "HIDDEN" not in str(caught.value)
+    findings = validate(broken)
+    assert findings and not any("HIDDEN" in str(finding) for finding in findings)

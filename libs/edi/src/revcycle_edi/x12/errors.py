@@ -1,6 +1,14 @@
 """The one exception the X12 readers and writers raise on bad input."""
 
 
+def segment_name(text: str) -> str:
+    """The name of a segment as it may be shown: two or three letters and digits, else a question mark.
+
+    In a broken file anything up to the next separator stands where the name belongs, also a note about a patient.
+    """
+    return text if not text or (len(text) in (2, 3) and text.isalnum() and text.isascii()) else "?"
+
+
 class X12Error(ValueError):
     """Input that cannot be read (or a record that cannot be written), with the place and what would be right.
 
@@ -24,7 +32,7 @@ class X12Error(ValueError):
         self.expected = expected
         self.segment_number = segment_number
         self.byte_offset = byte_offset
-        self.segment = segment
+        self.segment = segment_name(segment)
         self.element = element
         self.answer_code = answer_code
         super().__init__(self._text())

@@ -1,10 +1,9 @@
 """Any interchange as an indented account for people, with names and identifiers masked on request."""
 
-import re
 from collections.abc import Iterator
 
 from revcycle_edi.x12.cursor import Cursor
-from revcycle_edi.x12.errors import X12Error
+from revcycle_edi.x12.errors import X12Error, segment_name
 from revcycle_edi.x12.guides import guide_for
 from revcycle_edi.x12.reader import Source
 from revcycle_edi.x12.validation.context import Collector, ValidationContext
@@ -84,7 +83,6 @@ _SEGMENTS = {
     "LS": "loop start",
     "LE": "loop end",
 }
-_NAME = re.compile("[A-Z][A-Z0-9]{1,2}")
 _LEVELS = {
     "20": "source or billing provider",
     "21": "receiver",
@@ -208,7 +206,6 @@ def _body(segment: list[str], *, mask: bool) -> str:
     )
 
 
-_NAME = re.compile("[A-Z][A-Z0-9]{1,2}")
 _HEADS = frozenset(("CLM", "CLP", "TRN"))
 _LOOP_DEPTH = {
     "211": 3,
@@ -271,9 +268,7 @@ def explain(source: Source, *, mask: bool = True) -> Iterator[str]:
             loop = use.loop if use is not None else ""
         if cursor.id == "SE":
             walker = None
-        if mask and _NAME.fullmatch(segment[0]) is None:
-            # A terminator inside a note leaves the rest of it where the name of a segment should stand.
-            segment = ["•••", *segment[1:]]
-        label = f"{segment[0]:<3} {_title(segment)}"
+        name = segment_name(segment[0]) if mask else segment[0]
+        label = f"{name:<3} {_title([name, *segment[1:]])}"
         where = f"  [{loop}]" if loop else ""
         yield f"{'  ' * depth.of(segment, loop)}{label}{where}: {_body(segment, mask=mask)}"

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from revcycle_edi.x12.batches import Batch
+from revcycle_edi.x12.errors import segment_name
 from revcycle_edi.x12.findings import Answer, Finding, Severity
 
 CodeCheck = Callable[[str, str, date], bool]
@@ -81,8 +82,8 @@ class Place:
 
     @property
     def segment(self) -> str:
-        """The name of the segment."""
-        return self.batch.segment_id(self.index) if self.batch is not None else ""
+        """The name of the segment, as it may be shown."""
+        return segment_name(self.batch.segment_id(self.index)) if self.batch is not None else ""
 
 
 class Collector:
