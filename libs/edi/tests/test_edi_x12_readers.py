@@ -166,6 +166,10 @@ AK9*P*2*2*1
     (ack,) = parse_999(data)
     assert not ack.accepted and ack.code == "P"
     assert ack.accepts("0001") and not ack.accepts("0002")
+    # A payer that keeps its numbers as numbers drops the zeros, another fills them up to nine digits.
+    for one, two in ((b"1", b"2"), (b"000000001", b"000000002"), (b"0001 ", b"0002 ")):
+        (echoed,) = parse_999(data.replace(b"837*0001", b"837*" + one).replace(b"837*0002", b"837*" + two))
+        assert echoed.accepts("0001") and not echoed.accepts("0002")
     error = ack.transactions[1].segment_errors[0]
     assert (error.segment, error.position, error.loop, error.code) == ("CLM", 22, "2300", "8")
     assert error.contexts == (("CLM01:TEST-1",),)

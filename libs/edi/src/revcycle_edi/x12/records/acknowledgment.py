@@ -90,10 +90,16 @@ class ImplementationAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc
         """Say whether one ST was accepted; a set that is not listed, or is of a rejected group, shares its fate."""
         if self.code not in ("A", "E", "P"):
             return False
+        wanted = _significant(transaction_control_number)
         for transaction in self.transactions:
-            if transaction.control_number == transaction_control_number:
+            if _significant(transaction.control_number) == wanted:
                 return transaction.accepted
         return self.accepted
+
+
+def _significant(control_number: str) -> str:
+    """A control number without what payers add or drop when they repeat one: spaces and leading zeros."""
+    return control_number.strip().lstrip("0")
 
 
 class ClaimStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
