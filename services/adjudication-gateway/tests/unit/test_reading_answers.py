@@ -189,6 +189,19 @@ def test_a_claim_report_answers_claim_by_claim_with_all_three_parts_of_the_statu
     assert published(desk).count("ClaimTransmitted") == 2
 
 
+@pytest.mark.parametrize("before", [(), (StatusCode("A1", "19"),)])
+def test_an_acceptance_is_announced_with_its_own_category(before: tuple[StatusCode, ...]) -> None:
+    """Promise: what stands before the acceptance (a receipt, a status without a code) neither hides nor names it."""
+    desk = make_desk()
+    said = ClaimAcknowledgment(
+        claim_id="RC1", statuses=(ClaimStatus(codes=before), ClaimStatus(codes=(StatusCode("A2", "20"),)))
+    )
+    read_claim_report(desk, report(said))
+    (event,) = [event for _, event in desk.events]
+    assert isinstance(event, ClaimAcknowledged)
+    assert event.category == "A2"
+
+
 def test_a_mere_receipt_is_no_acceptance() -> None:
     desk = make_desk()
     read_claim_report(desk, report(claim(1, StatusCode("A1", "19"))))
