@@ -1,10 +1,20 @@
 """The gateway against a real payer process over HTTPS, on real PostgreSQL: claims arrive once, answers count once."""
 
 import asyncio
+from datetime import date
 from uuid import UUID
 
 import pytest
 from revcycle_adjudication_gateway.jobs import answering
+from revcycle_edi.x12 import build_277ca
+from revcycle_edi.x12.records import (
+    ClaimAcknowledgmentReport,
+    ClaimStatus,
+    Envelope,
+    Name,
+    ProviderAcknowledgment,
+    StatusCode,
+)
 from revcycle_events import (
     ClaimAcknowledged,
     ClaimAdjudicated,
@@ -369,3 +379,39 @@ async def test_a_drained_route_sends_nothing_and_another_tenant_sees_nothing(gat
     async with gateway.service.client("coder", tenant_id=TENANT) as coder:
         assert (await coder.get("/v1/submissions")).status_code == 403
     assert payer.arrived() == []
+
+
+async def test_a_provider_the_payer_rejects_as_a_whole_has_its_claims_rejected(gateway, payer, make_claim) -> None:
+    """The 277CA lists no claim below a rejected billing provider: its claims, and no others, are rejected."""
+    other = make_claim(2).billing_provider.model_copy(update={"npi": "1900000013"})
+    await gateway.submit(make_claim(1), make_claim(2, billing_provider=other))
+    await gateway.sender.turn()
+    await gateway.eventually(lambda: len(payer.arrived()) == 1)
+    reference = await gateway.value("SELECT batch_reference FROM gateway.interchange WHERE kind = '837P'")
+    payer_name = Name(entity_type="2", last_name="PAYER ONE", id_qualifier="PI", id="REVPAY1")
+    refused = ProviderAcknowledgment(
+        provider=Name(entity_type="2", last_name="SAMPLE CLINIC", id_qualifier="XX", id="1900000005"),
+        trace_number="0",
+        statuses=(ClaimStatus(codes=(StatusCode("A3", "562", "85"),), effective_date=date(2026, 9, 30), action="U"),),
+    )
+    report = ClaimAcknowledgmentReport(
+        envelope=Envelope(
+            sender_id="REVPAY1", receiver_id="REVCYCLE01", control_number=900, created_at=gateway.service.clock.now()
+        ),
+        transaction_control_number="0001",
+        reference="R900",
+        source=payer_name,
+        source_trace="S900",
+        received_date=date(2026, 9, 30),
+        processed_date=date(2026, 9, 30),
+        receiver=Name(entity_type="2", last_name="REVCYCLE", id_qualifier="46", id="REVCYCLE01"),
+        batch_reference=str(reference),
+        providers=(refused,),
+    )
+    async with gateway.service.client("operator", tenant_id=TENANT) as client:
+        headers = {"content-type": "application/edi-x12"}
+        answer = await client.post("/v1/interchanges?payer_id=REVPAY1", content=build_277ca([report]), headers=headers)
+        assert answer.status_code == 202
+    await gateway.reader.turn()
+    assert not gateway.failures
+    assert [each.claim_id for each in await gateway.published(ClaimRejected)] == [make_claim(1).claim_id]

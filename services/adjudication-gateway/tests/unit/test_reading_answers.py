@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from revcycle_adjudication_gateway.domain.submission import Answer, Sending, Submission, Transmission
 from revcycle_adjudication_gateway.repositories.inquiries import Inquiry
 from revcycle_adjudication_gateway.use_cases.answers import Desk, References
@@ -22,6 +23,7 @@ from revcycle_edi.x12.records import (
     ImplementationAcknowledgment,
     InterchangeAcknowledgment,
     Name,
+    ProviderAcknowledgment,
     StatusAnswer,
     StatusCode,
     StatusDetail,
@@ -62,6 +64,7 @@ def make_desk(state: Sending = Sending.SENT, *, attempt: int = 1, count: int = 2
         },
         by_claim={f"RC{number}": [UUID(int=number)] for number in range(1, count + 1)},
         inquiry_interchanges=frozenset({QUESTION_HOME}),
+        billed_by={UUID(int=number): frozenset({"NPI2" if number == 3 else "NPI1"}) for number in range(1, count + 1)},
     )
     desk = Desk(Cause(UUID(int=7), UUID(int=8), NOW, "payer:REVPAY1"), "REVPAY1", UUID(int=9), references)
     desk.put([Transmission(HOME, "REVPAY1", "000000017", "0" * 64, state, attempt, members)], [])
@@ -200,6 +203,29 @@ def test_an_acceptance_is_announced_with_its_own_category(before: tuple[StatusCo
     (event,) = [event for _, event in desk.events]
     assert isinstance(event, ClaimAcknowledged)
     assert event.category == "A2"
+
+
+def provider(number: str, category: str) -> ProviderAcknowledgment:
+    return ProviderAcknowledgment(
+        provider=Name(entity_type="2", last_name="SAMPLE", id_qualifier="XX", id=number),
+        statuses=(ClaimStatus(codes=(StatusCode(category, "562", "85"),), action="U" if category == "A3" else "WQ"),),
+    )
+
+
+def test_a_rejected_provider_rejects_its_claims_and_no_others() -> None:
+    """Promise: claims of a provider the payer rejects as a whole are not left waiting; those it names stand alone."""
+    desk = make_desk(count=3)
+    said = report(claim(2, StatusCode("A2", "20")))
+    read_claim_report(desk, replace(said, providers=(provider("NPI1", "A3"), provider("NPI2", "A1"))))
+    assert answers_of(desk) == [Answer.REJECTED, Answer.ACCEPTED, Answer.NONE]
+    assert desk.exceptions == []
+
+
+def test_a_rejected_provider_that_nobody_knows_is_shown_to_a_person() -> None:
+    desk = make_desk()
+    read_claim_report(desk, replace(report(), providers=(provider("NPI9", "A3"),)))
+    assert answers_of(desk) == [Answer.NONE, Answer.NONE]
+    assert [each.kind for each in desk.exceptions] == ["acknowledgment_for_nobody"]
 
 
 def test_a_mere_receipt_is_no_acceptance() -> None:

@@ -184,6 +184,18 @@ async def lines(uow: UnitOfWork, submission_ids: Sequence[UUID]) -> dict[UUID, l
     return {row["submission_id"]: [ClaimLine.model_validate(line) for line in row["lines"]] for row in rows}
 
 
+async def billing_numbers(uow: UnitOfWork, interchange_ids: Sequence[UUID]) -> dict[UUID, frozenset[str]]:
+    """NPI and tax id of the billing provider, by submission, for the submissions of these interchanges."""
+    rows = await uow.fetch(
+        """
+        SELECT submission_id, claim #>> '{billing_provider,npi}' AS npi, claim #>> '{billing_provider,tax_id}' AS tax_id
+        FROM gateway.submission WHERE interchange_id = ANY($1::uuid[])
+        """,
+        list(interchange_ids),
+    )
+    return {row["submission_id"]: frozenset({row["npi"], row["tax_id"]}) for row in rows}
+
+
 async def save(uow: UnitOfWork, changed: Sequence[Submission], *, at: datetime) -> None:
     """Write back what a decision changed."""
     if not changed:

@@ -43,6 +43,7 @@ class References:
     by_claim: dict[str, list[UUID]] = field(default_factory=dict)
     by_payer_number: dict[str, list[UUID]] = field(default_factory=dict)
     inquiry_interchanges: frozenset[UUID] = frozenset()
+    billed_by: dict[UUID, frozenset[str]] = field(default_factory=dict)
 
 
 class Desk:
@@ -231,10 +232,18 @@ async def open_desk(uow: UnitOfWork, cause: Cause, payer_id: str, received_in: U
         inquiry_interchanges=frozenset(
             row["interchange_id"] for row in sent if row["kind"] == interchanges.INQUIRY_276
         ),
+        billed_by=await _billed_by(uow, reading, [row["interchange_id"] for row in sent]),
     )
     desk = Desk(cause, payer_id, received_in, references)
     await _lay_out(uow, desk, [row["interchange_id"] for row in sent], located, asked)
     return desk
+
+
+async def _billed_by(uow: UnitOfWork, reading: Reading, sent: list[UUID]) -> dict[UUID, frozenset[str]]:
+    """The numbers of the billing provider of each submission, where an answer rejects a provider as a whole."""
+    if not any(provider.rejected for report in reading.claim_reports for provider in report.providers):
+        return {}
+    return await submissions.billing_numbers(uow, sent)
 
 
 async def _lay_out(

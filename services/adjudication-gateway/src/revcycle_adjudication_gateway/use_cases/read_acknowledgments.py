@@ -9,6 +9,7 @@ from revcycle_edi.x12.records import (
     ClaimStatus,
     ImplementationAcknowledgment,
     InterchangeAcknowledgment,
+    ProviderAcknowledgment,
     TransactionAcknowledgment,
 )
 from revcycle_events import RejectionReason
@@ -73,12 +74,35 @@ def read_claim_report(desk: Desk, report: ClaimAcknowledgmentReport) -> None:
             desk.nobody("277CA", claim.claim_id)
         else:
             _read_claim(desk, submission_id, claim)
+    for provider in report.providers:
+        if provider.rejected:
+            _reject_provider(desk, interchange_id, provider, report)
     if report.claims:
         return
     if interchange_id is None:
         desk.nobody("277CA", report.batch_reference)
-    elif any(code.category in ("A3", "A6", "A7", "A8") for status in report.batch_statuses for code in status.codes):
+    elif any(status.rejects for status in report.batch_statuses):
         _reject_all(desk, interchange_id, _reasons(report.batch_statuses))
+
+
+def _reject_provider(
+    desk: Desk, interchange_id: UUID | None, provider: ProviderAcknowledgment, report: ClaimAcknowledgmentReport
+) -> None:
+    """A whole billing provider is rejected: so is each claim of it that the report does not answer by itself."""
+    named = {_reported(desk, interchange_id, claim.claim_id) for claim in report.claims}
+    billed = desk.references.billed_by
+    members = desk.members(interchange_id) if interchange_id is not None else ()
+    concerned = [each for each in members if provider.provider.id in billed.get(each.submission_id, ())]
+    if not concerned:
+        # The number of a provider is nobody's secret, and a person needs it to ask the payer.
+        desk.nobody("277CA", f"{report.batch_reference} of provider {provider.provider.id}")
+    codes = [code.text for status in provider.statuses for code in status.codes]
+    for member in concerned:
+        if member.submission_id not in named:
+            desk.acknowledge(
+                "277CA", "rejected", codes, interchange_id=interchange_id, submission_id=member.submission_id
+            )
+            desk.answer(reject(member, _reasons(provider.statuses)))
 
 
 def _read_claim(desk: Desk, submission_id: UUID, claim: ClaimAcknowledgment) -> None:

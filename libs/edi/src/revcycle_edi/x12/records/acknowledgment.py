@@ -102,6 +102,9 @@ def _significant(control_number: str) -> str:
     return control_number.strip().lstrip("0")
 
 
+_REJECTING = frozenset(("A3", "A4", "A6", "A7", "A8"))
+
+
 class ClaimStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One STC. codes are the composites STC01, STC10, STC11. action is STC03: WQ accepted, U rejected."""
 
@@ -110,6 +113,11 @@ class ClaimStatus(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     action: str = ""
     charge_cents: int | None = None
     message: str = ""
+
+    @property
+    def rejects(self) -> bool:
+        """A3, A4, A6, A7, A8 or action U: what it is about was not taken into adjudication."""
+        return self.action == "U" or any(code.category in _REJECTING for code in self.codes)
 
 
 class LineAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -146,7 +154,7 @@ class ClaimAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def outcome(self) -> Literal["accepted", "received", "rejected", "unknown"]:
         """A2 and A5 accept; A3, A4, A6, A7, A8 or action U reject (rejection wins); A0 and A1 only say it arrived."""
         categories = {code.category for status in self.statuses for code in status.codes}
-        if categories & {"A3", "A4", "A6", "A7", "A8"} or any(status.action == "U" for status in self.statuses):
+        if any(status.rejects for status in self.statuses):
             return "rejected"
         if categories & {"A2", "A5"}:
             return "accepted"
@@ -174,6 +182,11 @@ class ProviderAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc=False
     rejected_count: int | None = None
     accepted_cents: int | None = None
     rejected_cents: int | None = None
+
+    @property
+    def rejected(self) -> bool:
+        """Every claim of the provider was rejected; they may then not be listed one by one."""
+        return any(status.rejects for status in self.statuses)
 
 
 class ClaimAcknowledgmentReport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
