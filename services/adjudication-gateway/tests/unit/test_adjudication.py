@@ -186,3 +186,21 @@ def test_without_the_payers_number_a_reversal_is_of_the_decided_claim() -> None:
     assert choose_submission([original, replacement], reversal) == original
     assert choose_submission([original, replacement], correction) == replacement
     assert choose_submission([], correction) is None
+
+
+@pytest.mark.parametrize(
+    "replacement",
+    [
+        {"interchange_id": None, "sending": Sending.QUEUED},
+        {"interchange_id": None, "sending": Sending.REFUSED, "answer": Answer.REJECTED},
+        {"answer": Answer.REJECTED},
+    ],
+    ids=["queued", "unwritable", "rejected"],
+)
+def test_what_the_payer_never_took_is_not_what_it_decided(replacement: dict[str, object]) -> None:
+    """Promise: a correction under a new payer number is of the claim the payer has, not of a replacement it has not."""
+    original = make_submission(1, answer=Answer.ADJUDICATED, payer_claim_control_number="ICN1")
+    later = make_submission(2, frequency="7", **replacement)
+    correction = claim_of(paid_line(10000), payer_claim_control_number="ICN2")
+    assert choose_submission([original, later], correction) == original
+    assert choose_submission([later], correction) == later

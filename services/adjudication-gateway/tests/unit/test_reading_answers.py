@@ -1,5 +1,6 @@
 """Answers are matched by number only, reject what they name, and permit a second sending only when they may."""
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -261,6 +262,17 @@ def test_an_unsolicited_answer_is_matched_by_the_claims_own_number() -> None:
     read_status_answers(desk, [status("0", "P1", claim_id="RC2")])
     assert [type(event) for _, event in desk.events] == [ClaimPended]
     assert answers_of(desk) == [Answer.NONE, Answer.PENDED]
+
+
+def test_an_unsolicited_answer_is_never_about_a_replacement_that_has_not_left() -> None:
+    """Promise: a claim that waits in our queue is not pended by the payer."""
+    desk = make_desk(count=1)
+    sent = desk.members(HOME)[0]
+    queued = dataclasses.replace(sent, submission_id=UUID(int=5), frequency="7", interchange_id=None)
+    desk.put([], [queued])
+    desk.references.by_claim["RC1"].append(queued.submission_id)
+    read_status_answers(desk, [replace(status("0", "P1", claim_id="RC1"), payer_claim_control_number="ICN9")])
+    assert [each.submission_id for each, _ in desk.events] == [sent.submission_id]
 
 
 def test_an_unsolicited_not_found_permits_nothing() -> None:

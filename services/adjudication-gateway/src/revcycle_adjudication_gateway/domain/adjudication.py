@@ -20,7 +20,7 @@ from revcycle_events import (
 
 from revcycle_adjudication_gateway.domain.adjustment_reasons import UNPROCESSABLE_REMARKS, Bearing, bearing_of
 from revcycle_adjudication_gateway.domain.line_matching import match_lines
-from revcycle_adjudication_gateway.domain.submission import Answer, Submission
+from revcycle_adjudication_gateway.domain.submission import Answer, Submission, those_that_left
 
 PAID = "paid"
 PARTLY_PAID = "partly_paid"
@@ -34,16 +34,20 @@ def choose_submission(candidates: Sequence[Submission], claim: RemittanceClaim) 
     """The submission a remitted claim answers, among those with its CLM01 (or its payer claim number), oldest first.
 
     Replacement and void keep the CLM01 of what they replace, so the payer's own number decides. Without it a reversal
-    is of the newest decision, and anything else answers the oldest submission that still waits for one.
+    is of the newest decision, and anything else answers the oldest submission that still waits for one. What the payer
+    never got, or refused, answers for nothing while there is another.
     """
     number = claim.payer_claim_control_number
     if number:
         for candidate in candidates:
             if candidate.payer_claim_control_number == number:
                 return candidate
-    decided = [candidate for candidate in candidates if candidate.answer in (Answer.ADJUDICATED, Answer.REVERSED)]
-    waiting = [candidate for candidate in candidates if candidate not in decided]
+    sent = those_that_left(candidates)
+    decided = [candidate for candidate in sent if candidate.answer in (Answer.ADJUDICATED, Answer.REVERSED)]
+    refused = [candidate for candidate in sent if candidate.answer is Answer.REJECTED]
+    waiting = [candidate for candidate in sent if candidate not in decided and candidate not in refused]
     likely = (decided or waiting)[-1:] if claim.is_reversal else waiting[:1] or decided[-1:]
+    likely = likely or refused[-1:]
     return likely[0] if likely else None
 
 

@@ -12,7 +12,7 @@ sending state, and its submissions mirror it::
 Nothing else leads back to ``intent``; that is the promise "a payer receives each claim at most once".
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
@@ -115,6 +115,11 @@ class Answered:
     submission: Submission
     event: Event | None = None
     contradiction: str | None = None
+
+
+def those_that_left(candidates: Sequence[Submission]) -> Sequence[Submission]:
+    """The submissions that are in an interchange: only these can be answered. All, when none is."""
+    return [each for each in candidates if each.interchange_id is not None] or candidates
 
 
 def settle(transmission: Transmission, attempt: int, outcome: Outcome, codes: Collection[str] = ()) -> Decision:

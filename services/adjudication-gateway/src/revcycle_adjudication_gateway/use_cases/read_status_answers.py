@@ -5,7 +5,13 @@ from uuid import UUID
 from revcycle_edi.x12.records import StatusAnswer, StatusCode
 from revcycle_events import RejectionReason
 
-from revcycle_adjudication_gateway.domain.submission import acknowledge, pend, record_absence, reject
+from revcycle_adjudication_gateway.domain.submission import (
+    acknowledge,
+    pend,
+    record_absence,
+    reject,
+    those_that_left,
+)
 from revcycle_adjudication_gateway.repositories.inquiries import InquiryAnswer
 from revcycle_adjudication_gateway.use_cases.answers import UNSOLICITED_TRACE, Desk
 
@@ -65,11 +71,12 @@ def _asked_about(desk: Desk, answer: StatusAnswer) -> UUID | None:
         return inquiry.submission_id
     if answer.trace_number not in ("", UNSOLICITED_TRACE):
         return None
-    candidates = desk.references.by_claim.get(answer.claim_id, [])
+    named = [desk.submission(each) for each in desk.references.by_claim.get(answer.claim_id, ())]
+    candidates = those_that_left(named)
     for candidate in candidates:
-        if desk.submission(candidate).payer_claim_control_number == (answer.payer_claim_control_number or None):
-            return candidate
-    return candidates[-1] if candidates else None
+        if candidate.payer_claim_control_number == (answer.payer_claim_control_number or None):
+            return candidate.submission_id
+    return candidates[-1].submission_id if candidates else None
 
 
 def _first_code(answer: StatusAnswer) -> StatusCode:

@@ -116,9 +116,7 @@ class RulesOther:
     def _dtp(self, loop: str, e: list[str]) -> None:
         start, end = PERIODS[self._out.place.text]
         if start is not None and end is not None and start > end:
-            self._held(
-                "x12.period", "the period ends before it starts", "from date up to through date", element="03"
-            )
+            self._held("x12.period", "the period ends before it starts", "from date up to through date", element="03")
         if e[1] == "472" and self._guide.transaction_type in ("276", "277", "275"):
             self._past(e[3], "03", "x12.date.future", "the date of service lies in the future")
 
