@@ -204,3 +204,20 @@ def test_what_the_payer_never_took_is_not_what_it_decided(replacement: dict[str,
     correction = claim_of(paid_line(10000), payer_claim_control_number="ICN2")
     assert choose_submission([original, later], correction) == original
     assert choose_submission([later], correction) == later
+
+
+def test_the_payers_own_number_counts_without_its_leading_zeros() -> None:
+    """Promise: a second 835 about the original is not taken for the answer to the replacement that waits."""
+    original = make_submission(1, answer=Answer.ADJUDICATED, payer_claim_control_number="000ICN7")
+    replacement = make_submission(2, frequency="7", answer=Answer.ACCEPTED)
+    again = claim_of(paid_line(10000), payer_claim_control_number="icn7 ")
+    assert choose_submission([original, replacement], again) == original
+
+
+def test_a_line_number_is_found_in_other_case_and_with_spaces() -> None:
+    """Promise: two equal lines paid out of order keep their own money."""
+    remitted = [paid_line(0, control_number="l2 "), paid_line(10000, control_number="l1")]
+    assert match_lines(remitted, [make_line(1), make_line(2)]) == [
+        (2, "line_control_number"),
+        (1, "line_control_number"),
+    ]

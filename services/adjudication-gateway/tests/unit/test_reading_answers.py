@@ -229,6 +229,18 @@ def test_a_rejected_provider_that_nobody_knows_is_shown_to_a_person() -> None:
     assert [each.kind for each in desk.exceptions] == ["acknowledgment_for_nobody"]
 
 
+def test_references_are_found_whatever_case_and_spaces_the_payer_writes_them_with() -> None:
+    """Promise: a number that is ours but for padding and case is ours, in every answer that repeats it."""
+    desk = make_desk(Sending.UNKNOWN)
+    accepted = replace(claim(1, StatusCode("A2", "20"), icn=" ICN1 "), claim_id="rc1  ")
+    read_claim_report(desk, report(accepted, batch="batch "))
+    read_status_answers(desk, [status(" t2", "P1"), status("0 ", "P1", claim_id="rc1")])
+    assert answers_of(desk) == [Answer.PENDED, Answer.PENDED]
+    assert desk.members(HOME)[0].payer_claim_control_number == "ICN1"
+    assert [each.trace for each in desk.answers] == ["T2"]
+    assert desk.exceptions == []
+
+
 def test_a_mere_receipt_is_no_acceptance() -> None:
     desk = make_desk()
     read_claim_report(desk, report(claim(1, StatusCode("A1", "19"))))

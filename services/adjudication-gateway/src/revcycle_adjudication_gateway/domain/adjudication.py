@@ -20,6 +20,7 @@ from revcycle_events import (
 
 from revcycle_adjudication_gateway.domain.adjustment_reasons import UNPROCESSABLE_REMARKS, Bearing, bearing_of
 from revcycle_adjudication_gateway.domain.line_matching import match_lines
+from revcycle_adjudication_gateway.domain.references import significant
 from revcycle_adjudication_gateway.domain.submission import Answer, Submission, those_that_left
 
 PAID = "paid"
@@ -37,10 +38,10 @@ def choose_submission(candidates: Sequence[Submission], claim: RemittanceClaim) 
     is of the newest decision, and anything else answers the oldest submission that still waits for one. What the payer
     never got, or refused, answers for nothing while there is another.
     """
-    number = claim.payer_claim_control_number
+    number = significant(claim.payer_claim_control_number)
     if number:
         for candidate in candidates:
-            if candidate.payer_claim_control_number == number:
+            if significant(candidate.payer_claim_control_number or "") == number:
                 return candidate
     sent = those_that_left(candidates)
     decided = [candidate for candidate in sent if candidate.answer in (Answer.ADJUDICATED, Answer.REVERSED)]
@@ -63,7 +64,7 @@ def remit(claim: RemittanceClaim, submission: Submission | None, submitted: Sequ
         claim_id=submission.claim_id if submission else None,
         submission_id=submission.submission_id if submission else None,
         patient_control_number=claim.claim_id,
-        payer_claim_control_number=claim.payer_claim_control_number or None,
+        payer_claim_control_number=claim.payer_claim_control_number.strip() or None,
         claim_status_code=claim.status_code,
         is_reversal=claim.is_reversal,
         charge_cents=claim.charge_cents,

@@ -6,6 +6,8 @@ from decimal import Decimal
 from revcycle_edi.x12.records import RemittanceLine
 from revcycle_events import ClaimLine
 
+from revcycle_adjudication_gateway.domain.references import plain
+
 LINE_CONTROL_NUMBER = "line_control_number"
 CODE_AND_MODIFIERS = "code_and_modifiers"
 CODE_AND_CHARGE = "code_and_charge"
@@ -40,7 +42,7 @@ def _submitted_code(line: RemittanceLine) -> tuple[str, tuple[str, ...]]:
 
 
 def _same_control_number(line: RemittanceLine, claim_line: ClaimLine) -> bool:
-    return line.control_number != "" and line.control_number == claim_line.line_control_number
+    return line.control_number != "" and plain(line.control_number) == plain(claim_line.line_control_number)
 
 
 def _same_code(line: RemittanceLine, claim_line: ClaimLine) -> bool:

@@ -200,7 +200,8 @@ def accept_syntax(submission: Submission) -> Answered:
 def acknowledge(submission: Submission, source: str, category: str, control_number: str | None) -> Answered:
     """The payer took the claim into adjudication; said twice it is announced once."""
     known = replace(
-        submission, payer_claim_control_number=submission.payer_claim_control_number or control_number or None
+        submission,
+        payer_claim_control_number=submission.payer_claim_control_number or (control_number or "").strip() or None,
     )
     if submission.answer is Answer.REJECTED:
         return Answered(known, contradiction="accepted by the payer after it was rejected")
@@ -236,7 +237,8 @@ def refuse_unwritable(submission: Submission, rule: str) -> Answered:
 def pend(submission: Submission, category: str, status: str, control_number: str | None) -> Answered:
     """The payer is still thinking; announced when that is new, passed over once it has decided."""
     known = replace(
-        submission, payer_claim_control_number=submission.payer_claim_control_number or control_number or None
+        submission,
+        payer_claim_control_number=submission.payer_claim_control_number or (control_number or "").strip() or None,
     )
     if submission.answer not in (Answer.NONE, Answer.SYNTAX, Answer.ACCEPTED):
         return Answered(known)
@@ -255,7 +257,7 @@ def adjudicate(submission: Submission, *, is_reversal: bool, control_number: str
     return replace(
         submission,
         answer=Answer.REVERSED if is_reversal else Answer.ADJUDICATED,
-        payer_claim_control_number=submission.payer_claim_control_number or control_number or None,
+        payer_claim_control_number=submission.payer_claim_control_number or (control_number or "").strip() or None,
     )
 
 

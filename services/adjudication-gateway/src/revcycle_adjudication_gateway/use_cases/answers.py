@@ -14,6 +14,7 @@ from revcycle_messaging import Cause, UnitOfWork
 
 from revcycle_adjudication_gateway.domain.inbound import Reading
 from revcycle_adjudication_gateway.domain.policy import SendingPolicy
+from revcycle_adjudication_gateway.domain.references import plain, spellings
 from revcycle_adjudication_gateway.domain.submission import (
     Answered,
     Decision,
@@ -34,7 +35,10 @@ UNSOLICITED_TRACE = "0"
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What the numbers in an answer lead to; everything is matched by number, never by position."""
+    """What the numbers in an answer lead to; everything is matched by number, never by position.
+
+    Keys that are text are plain references.
+    """
 
     by_control_number: dict[int, UUID] = field(default_factory=dict)
     by_group: dict[tuple[str, int], UUID] = field(default_factory=dict)
@@ -213,21 +217,23 @@ async def open_desk(uow: UnitOfWork, cause: Cause, payer_id: str, received_in: U
         payer_id,
         control_numbers=[each.control_number for each in reading.interchange_acknowledgments],
         group_control_numbers=[each.group_control_number for each in reading.implementation_acknowledgments],
-        batch_references=[report.batch_reference for report in reading.claim_reports],
+        batch_references=spellings(report.batch_reference for report in reading.claim_reports),
     )
     answers = [answer for transaction in reading.status_answers for answer in transaction.answers]
-    asked = await inquiries.find(uow, [answer.trace_number for answer in answers])
+    asked = await inquiries.find(uow, spellings(answer.trace_number for answer in answers))
     located = await submissions.locate(
         uow, payer_id, numbers=_claim_numbers(reading, answers), payer_numbers=_payer_numbers(reading)
     )
     references = References(
         by_control_number={row["control_number"]: row["interchange_id"] for row in sent},
         by_group={(row["kind"], row["group_control_number"]): row["interchange_id"] for row in sent},
-        by_batch={row["batch_reference"]: row["interchange_id"] for row in sent},
+        by_batch={plain(row["batch_reference"]): row["interchange_id"] for row in sent},
         inquiries=asked,
-        by_claim=_grouped((each.patient_control_number, each.submission_id) for each in located),
+        by_claim=_grouped((plain(each.patient_control_number), each.submission_id) for each in located),
         by_payer_number=_grouped(
-            (each.payer_claim_control_number, each.submission_id) for each in located if each.payer_claim_control_number
+            (plain(each.payer_claim_control_number), each.submission_id)
+            for each in located
+            if each.payer_claim_control_number
         ),
         inquiry_interchanges=frozenset(
             row["interchange_id"] for row in sent if row["kind"] == interchanges.INQUIRY_276
@@ -262,12 +268,12 @@ def _claim_numbers(reading: Reading, answers: list[StatusAnswer]) -> list[str]:
     numbers = {claim.claim_id for report in reading.claim_reports for claim in report.claims}
     numbers |= {answer.claim_id for answer in answers}
     numbers |= {claim.claim_id for remittance, _ in reading.remittances for claim in remittance.claims}
-    return sorted(numbers - {""})
+    return spellings(numbers)
 
 
 def _payer_numbers(reading: Reading) -> list[str]:
     numbers = {claim.payer_claim_control_number for remittance, _ in reading.remittances for claim in remittance.claims}
-    return sorted(numbers - {""})
+    return spellings(numbers)
 
 
 def _grouped(pairs: Iterable[tuple[str, UUID]]) -> dict[str, list[UUID]]:

@@ -14,6 +14,7 @@ from revcycle_edi.x12.records import (
 )
 from revcycle_events import RejectionReason
 
+from revcycle_adjudication_gateway.domain.references import plain
 from revcycle_adjudication_gateway.domain.submission import accept_syntax, acknowledge, reject
 from revcycle_adjudication_gateway.repositories.interchanges import CLAIMS_837P, INQUIRY_276
 from revcycle_adjudication_gateway.use_cases.answers import Desk
@@ -65,7 +66,7 @@ def read_implementation_acknowledgment(desk: Desk, acknowledgment: Implementatio
 
 def read_claim_report(desk: Desk, report: ClaimAcknowledgmentReport) -> None:
     """277CA: accepted or rejected, claim by claim; matched by BHT03 of the 837 and CLM01."""
-    interchange_id = desk.references.by_batch.get(report.batch_reference)
+    interchange_id = desk.references.by_batch.get(plain(report.batch_reference))
     if interchange_id is not None:
         desk.arrived(interchange_id)
     for claim in report.claims:
@@ -131,7 +132,7 @@ def _accepting_category(claim: ClaimAcknowledgment) -> str:
 
 def _reported(desk: Desk, interchange_id: UUID | None, claim_id: str) -> UUID | None:
     """The submission with this CLM01: in the interchange that is answered, else the newest that left."""
-    candidates = desk.references.by_claim.get(claim_id, [])
+    candidates = desk.references.by_claim.get(plain(claim_id), [])
     for candidate in candidates:
         if interchange_id is not None and desk.submission(candidate).interchange_id == interchange_id:
             return candidate

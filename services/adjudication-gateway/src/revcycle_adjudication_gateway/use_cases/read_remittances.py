@@ -8,6 +8,7 @@ from revcycle_events import ClaimLine, ProviderAdjustment, RemittanceReceived, R
 from revcycle_messaging import UnitOfWork
 
 from revcycle_adjudication_gateway.domain.adjudication import announce, choose_submission, remit
+from revcycle_adjudication_gateway.domain.references import plain
 from revcycle_adjudication_gateway.domain.remittance import (
     FailingEquation,
     PaymentKey,
@@ -154,8 +155,8 @@ def _raise_unknown(desk: Desk, claim: RemittanceClaim) -> None:
 
 def _submission(desk: Desk, claim: RemittanceClaim) -> Submission | None:
     references = desk.references
-    found = references.by_claim.get(claim.claim_id) or references.by_payer_number.get(
-        claim.payer_claim_control_number, []
+    found = references.by_claim.get(plain(claim.claim_id)) or references.by_payer_number.get(
+        plain(claim.payer_claim_control_number), []
     )
     return choose_submission([desk.submission(each) for each in found], claim)
 
@@ -165,6 +166,6 @@ def _candidates(desk: Desk, advices: Sequence[Advice]) -> list[UUID]:
     found: set[UUID] = set()
     for remittance, _ in advices:
         for claim in remittance.claims:
-            found.update(references.by_claim.get(claim.claim_id, ()))
-            found.update(references.by_payer_number.get(claim.payer_claim_control_number, ()))
+            found.update(references.by_claim.get(plain(claim.claim_id), ()))
+            found.update(references.by_payer_number.get(plain(claim.payer_claim_control_number), ()))
     return sorted(found)

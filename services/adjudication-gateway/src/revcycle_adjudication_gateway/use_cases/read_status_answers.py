@@ -5,6 +5,7 @@ from uuid import UUID
 from revcycle_edi.x12.records import StatusAnswer, StatusCode
 from revcycle_events import RejectionReason
 
+from revcycle_adjudication_gateway.domain.references import plain, significant
 from revcycle_adjudication_gateway.domain.submission import (
     acknowledge,
     pend,
@@ -33,7 +34,7 @@ def read_status_answers(desk: Desk, answers: list[StatusAnswer]) -> None:
         if answer.state != NOT_FOUND:
             _read(desk, answer, submission_id)
             continue
-        inquiry = desk.references.inquiries.get(answer.trace_number)
+        inquiry = desk.references.inquiries.get(plain(answer.trace_number))
         if inquiry is not None and inquiry.asked_about is not None:
             absent.setdefault((inquiry.asked_about, inquiry.attempt), []).append(submission_id)
     for (interchange_id, attempt), submission_ids in absent.items():
@@ -44,8 +45,9 @@ def _keep(desk: Desk, answer: StatusAnswer, submission_id: UUID) -> None:
     code = _first_code(answer)
     interchange_id = desk.submission(submission_id).interchange_id
     desk.acknowledge("277", answer.state, [code.text], interchange_id=interchange_id, submission_id=submission_id)
-    if answer.trace_number in desk.references.inquiries:
-        desk.answers.append(InquiryAnswer(answer.trace_number, answer.state, code.category, code.status))
+    trace = plain(answer.trace_number)
+    if trace in desk.references.inquiries:
+        desk.answers.append(InquiryAnswer(trace, answer.state, code.category, code.status))
 
 
 def _read(desk: Desk, answer: StatusAnswer, submission_id: UUID) -> None:
@@ -66,15 +68,16 @@ def _read(desk: Desk, answer: StatusAnswer, submission_id: UUID) -> None:
 
 def _asked_about(desk: Desk, answer: StatusAnswer) -> UUID | None:
     """By the trace of our question; an unsolicited answer by CLM01 and, where several have it, the payer's number."""
-    inquiry = desk.references.inquiries.get(answer.trace_number)
+    inquiry = desk.references.inquiries.get(plain(answer.trace_number))
     if inquiry is not None:
         return inquiry.submission_id
-    if answer.trace_number not in ("", UNSOLICITED_TRACE):
+    if plain(answer.trace_number) not in ("", UNSOLICITED_TRACE):
         return None
-    named = [desk.submission(each) for each in desk.references.by_claim.get(answer.claim_id, ())]
+    named = [desk.submission(each) for each in desk.references.by_claim.get(plain(answer.claim_id), ())]
     candidates = those_that_left(named)
+    number = significant(answer.payer_claim_control_number)
     for candidate in candidates:
-        if candidate.payer_claim_control_number == (answer.payer_claim_control_number or None):
+        if significant(candidate.payer_claim_control_number or "") == number:
             return candidate.submission_id
     return candidates[-1].submission_id if candidates else None
 
