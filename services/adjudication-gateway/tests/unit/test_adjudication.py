@@ -221,3 +221,10 @@ def test_a_line_number_is_found_in_other_case_and_with_spaces() -> None:
         (2, "line_control_number"),
         (1, "line_control_number"),
     ]
+
+
+def test_a_claim_found_by_the_payers_number_carries_our_own_control_number() -> None:
+    """Promise: money for a submission before the present one is posted to it, although the payer changed CLP01."""
+    remitted = remit(claim_of(paid_line(10000), claim_id="CHANGED"), make_submission(), [make_line(1)])
+    assert remitted.patient_control_number == "RC000001"
+    assert remit(claim_of(paid_line(10000), claim_id="CHANGED"), None, ()).patient_control_number == "CHANGED"

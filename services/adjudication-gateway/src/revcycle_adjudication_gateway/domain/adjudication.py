@@ -63,7 +63,8 @@ def remit(claim: RemittanceClaim, submission: Submission | None, submitted: Sequ
     return RemittedClaim(
         claim_id=submission.claim_id if submission else None,
         submission_id=submission.submission_id if submission else None,
-        patient_control_number=claim.claim_id,
+        # Ours where it is known: what the payer wrote may be changed, and claims tells its submissions apart by it.
+        patient_control_number=submission.patient_control_number if submission else claim.claim_id,
         payer_claim_control_number=claim.payer_claim_control_number.strip() or None,
         claim_status_code=claim.status_code,
         is_reversal=claim.is_reversal,
