@@ -228,3 +228,22 @@ def test_a_claim_found_by_the_payers_number_carries_our_own_control_number() -> 
     remitted = remit(claim_of(paid_line(10000), claim_id="CHANGED"), make_submission(), [make_line(1)])
     assert remitted.patient_control_number == "RC000001"
     assert remit(claim_of(paid_line(10000), claim_id="CHANGED"), None, ()).patient_control_number == "CHANGED"
+
+
+@pytest.mark.parametrize(
+    ("paid", "adjustment", "expected"),
+    [
+        (0, Adjustment("CO", "29", 10000), "denied"),
+        (4000, Adjustment("CO", "119", 6000), "partly_paid"),
+        (8000, Adjustment("CO", "45", 2000), "paid"),
+    ],
+)
+def test_a_claim_decided_without_lines_has_an_outcome_all_the_same(
+    paid: int, adjustment: Adjustment, expected: str
+) -> None:
+    """Promise: a denial at the claim level is not announced as a decision that reads as paid."""
+    claim = claim_of(charge_cents=10000, paid_cents=paid, adjustments=(adjustment,))
+    submission = make_submission()
+    adjudicated, denied = announce(remit(claim, submission, [make_line(1)]), submission, UUID(int=9))
+    assert [(line.line_number, line.outcome) for line in adjudicated.lines] == [(0, expected)]
+    assert (denied is None) == (expected == "paid")

@@ -29,6 +29,8 @@ ZERO_PAY_TO_PATIENT = "zero_pay_to_patient"
 DENIED = "denied"
 UNPROCESSABLE = "unprocessable"
 REVERSED = "reversed"
+CLAIM_LEVEL = "claim_level"
+"""``matched_by`` of a decision on the claim as a whole: the payer sent no lines."""
 
 
 def choose_submission(candidates: Sequence[Submission], claim: RemittanceClaim) -> Submission | None:
@@ -91,7 +93,7 @@ def announce(
             rarcs=line.rarcs,
             matched_by=line.matched_by,
         )
-        for line in claim.lines
+        for line in claim.lines or [_whole(claim)]
     ]
     adjudicated = ClaimAdjudicated(
         claim_id=submission.claim_id,
@@ -132,6 +134,18 @@ def outcome_of(line: RemittedLine, claim: RemittedClaim) -> str:
         each.amount_cents for each in line.adjustments if bearing_of(each.group, each.carc) is Bearing.PATIENT_SHARE
     )
     return ZERO_PAY_TO_PATIENT if line.paid_cents == 0 and share > 0 else PAID
+
+
+def _whole(claim: RemittedClaim) -> RemittedLine:
+    """A claim decided without its lines, as the one line 0 that stands for it."""
+    return RemittedLine(
+        line_number=None,
+        matched_by=CLAIM_LEVEL,
+        charge_cents=claim.charge_cents,
+        paid_cents=claim.paid_cents,
+        adjustments=claim.adjustments,
+        rarcs=claim.rarcs,
+    )
 
 
 def denial_causes(claim: RemittedClaim) -> list[DenialCause]:
