@@ -54,6 +54,7 @@ def read(raw: bytes) -> Reading:
         Malformed: it is not X12, its envelope does not hold, or it holds nothing that is known here.
     """
     try:
+        _refuse_nul(raw)
         interchanges = inspect_interchanges(raw)
         reading = Reading(
             kind="",
@@ -67,6 +68,13 @@ def read(raw: bytes) -> Reading:
     except X12Error as error:
         raise Malformed(_finding(error)) from None
     return _named(reading)
+
+
+def _refuse_nul(raw: bytes) -> None:
+    """No text that is kept here can hold a NUL: what cannot be stored would be read again for ever."""
+    offset = raw.find(b"\0")
+    if offset >= 0:
+        raise X12Error("x12.character", "a NUL character", expected="printable characters", byte_offset=offset)
 
 
 def addressee(raw: bytes) -> str | None:
