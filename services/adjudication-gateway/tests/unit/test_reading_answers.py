@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from revcycle_adjudication_gateway.domain.submission import Answer, Sending, Submission, Transmission
 from revcycle_adjudication_gateway.repositories.inquiries import Inquiry
-from revcycle_adjudication_gateway.use_cases.answers import Desk, References
+from revcycle_adjudication_gateway.use_cases.answers import Desk, References, numbered
 from revcycle_adjudication_gateway.use_cases.read_acknowledgments import (
     read_claim_report,
     read_implementation_acknowledgment,
@@ -36,6 +36,21 @@ from revcycle_messaging import Cause
 NOW = datetime(2026, 9, 30, 12, tzinfo=UTC)
 HOME = UUID(int=100)
 QUESTION_HOME = UUID(int=101)
+SENT = [
+    {
+        "interchange_id": home,
+        "kind": kind,
+        "sender_id": sender,
+        "receiver_id": "REVPAY1",
+        "control_number": number,
+        "group_control_number": number,
+    }
+    for home, kind, sender, number in (
+        (HOME, "837P", "REVCYCLE01", 17),
+        (QUESTION_HOME, "276", "REVCYCLE01", 18),
+        (UUID(int=102), "837P", "REVCYCLE02", 17),
+    )
+]
 NOBODY = Name(entity_type="2", last_name="SAMPLE")
 ENVELOPE = Envelope(sender_id="REVPAY1", receiver_id="REVCYCLE01", control_number=1, created_at=NOW)
 
@@ -56,8 +71,8 @@ def make_desk(state: Sending = Sending.SENT, *, attempt: int = 1, count: int = 2
         for number in range(1, count + 1)
     )
     references = References(
-        by_control_number={17: HOME},
-        by_group={("837P", 17): HOME, ("276", 18): QUESTION_HOME},
+        by_control_number=numbered(SENT, "control_number", with_kind=False),
+        by_group=numbered(SENT, "group_control_number", with_kind=True),
         by_batch={"BATCH": HOME},
         inquiries={
             f"T{number}": Inquiry(f"T{number}", UUID(int=number), "REVPAY1", HOME, asked_at, "gateway")
@@ -142,6 +157,20 @@ def test_a_rejected_interchange_rejects_every_claim_and_proves_its_arrival() -> 
     rejected = desk.events[-1][1]
     assert isinstance(rejected, ClaimRejected)
     assert [(reason.source, reason.codes) for reason in rejected.reasons] == [("ta1", ["022"])]
+
+
+def test_a_number_given_again_under_another_name_is_told_apart_by_the_name() -> None:
+    """Promise: after a route got another sender id, an answer to a number rejects the interchange it is about."""
+    old = make_desk()
+    read_interchange_acknowledgment(old, ta1(17, "R", "022"))
+    assert answers_of(old) == [Answer.REJECTED, Answer.REJECTED]
+    for receiver in ("REVCYCLE02", "UNHEARD OF"):  # Under a name we never had, the newest is meant.
+        to_another = replace(ENVELOPE, receiver_id=receiver)
+        new = make_desk()
+        read_interchange_acknowledgment(new, replace(ta1(17, "R", "022"), envelope=to_another))
+        read_implementation_acknowledgment(new, replace(syntax("R"), envelope=to_another))
+        assert answers_of(new) == [Answer.NONE, Answer.NONE]
+        assert {each.interchange_id for each in new.acknowledgments} == {UUID(int=102)}
 
 
 def test_a_duplicate_interchange_is_there_already_and_rejects_nothing() -> None:

@@ -261,12 +261,14 @@ async def find_outbound(
     group_control_numbers: Sequence[int],
     batch_references: Sequence[str],
 ) -> list[Record]:
-    """What we sent to a payer under these numbers: ISA13, GS06, BHT03."""
+    """What we sent to a payer under these numbers (ISA13, GS06, BHT03), oldest first."""
     return await uow.fetch(
         """
-        SELECT interchange_id, kind, control_number, group_control_number, batch_reference FROM gateway.interchange
+        SELECT interchange_id, kind, sender_id, receiver_id, control_number, group_control_number, batch_reference
+        FROM gateway.interchange
         WHERE direction = 'out' AND payer_id = $1 AND (control_number = ANY($2::integer[])
             OR group_control_number = ANY($3::integer[]) OR batch_reference = ANY($4::text[]))
+        ORDER BY arrival
         """,
         payer_id,
         list(control_numbers),

@@ -4,11 +4,12 @@ Everything an answer may speak of is looked up and locked first, in bulk; then t
 the database; then everything is written, in bulk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
-from revcycle_edi.x12.records import StatusAnswer
+from revcycle_edi.x12.records import Envelope, StatusAnswer
 from revcycle_events import Event
 from revcycle_messaging import Cause, UnitOfWork
 
@@ -33,6 +34,33 @@ UNSOLICITED_TRACE = "0"
 """TRN02 of a 277 that answers no question."""
 
 
+Numbered = tuple[str, str, str, int]
+"""Kind of an interchange of ours (empty: any), our name and the payer's in it (empty: any), and its number."""
+
+
+def numbered(sent: Iterable[Mapping[str, Any]], name: str, *, with_kind: bool) -> dict[Numbered, UUID]:
+    """Interchanges of ours (oldest first) by the number in column ``name``.
+
+    Each pair of names counts for itself, so a route that got another name gives numbers again. Without the name the
+    newest stands under a number.
+    """
+    found: dict[Numbered, UUID] = {}
+    for row in sent:
+        ours, theirs = plain(row["sender_id"]), plain(row["receiver_id"])
+        for names in ((ours, theirs), (ours, ""), ("", "")):
+            found[row["kind"] if with_kind else "", *names, row[name]] = row["interchange_id"]
+    return found
+
+
+def answered(known: Mapping[Numbered, UUID], envelope: Envelope, kind: str, number: int) -> UUID | None:
+    """The interchange of ours under this number that an answer with this envelope is about."""
+    ours, theirs = plain(envelope.receiver_id), plain(envelope.sender_id)
+    for names in ((ours, theirs), (ours, ""), ("", "")):
+        if (kind, *names, number) in known:
+            return known[kind, *names, number]
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """What the numbers in an answer lead to; everything is matched by number, never by position.
@@ -40,8 +68,8 @@ class References:
     Keys that are text are plain references.
     """
 
-    by_control_number: dict[int, UUID] = field(default_factory=dict)
-    by_group: dict[tuple[str, int], UUID] = field(default_factory=dict)
+    by_control_number: dict[Numbered, UUID] = field(default_factory=dict)
+    by_group: dict[Numbered, UUID] = field(default_factory=dict)
     by_batch: dict[str, UUID] = field(default_factory=dict)
     inquiries: dict[str, Inquiry] = field(default_factory=dict)
     by_claim: dict[str, list[UUID]] = field(default_factory=dict)
@@ -212,21 +240,22 @@ class Desk:
 
 async def open_desk(uow: UnitOfWork, cause: Cause, payer_id: str, received_in: UUID, reading: Reading) -> Desk:
     """Look up and lock everything the answer may speak of."""
-    sent = await interchanges.find_outbound(
+    rows = await interchanges.find_outbound(
         uow,
         payer_id,
         control_numbers=[each.control_number for each in reading.interchange_acknowledgments],
         group_control_numbers=[each.group_control_number for each in reading.implementation_acknowledgments],
         batch_references=spellings(report.batch_reference for report in reading.claim_reports),
     )
+    sent = [dict(row) for row in rows]
     answers = [answer for transaction in reading.status_answers for answer in transaction.answers]
     asked = await inquiries.find(uow, spellings(answer.trace_number for answer in answers))
     located = await submissions.locate(
         uow, payer_id, numbers=_claim_numbers(reading, answers), payer_numbers=_payer_numbers(reading)
     )
     references = References(
-        by_control_number={row["control_number"]: row["interchange_id"] for row in sent},
-        by_group={(row["kind"], row["group_control_number"]): row["interchange_id"] for row in sent},
+        by_control_number=numbered(sent, "control_number", with_kind=False),
+        by_group=numbered(sent, "group_control_number", with_kind=True),
         by_batch={plain(row["batch_reference"]): row["interchange_id"] for row in sent},
         inquiries=asked,
         by_claim=_grouped((plain(each.patient_control_number), each.submission_id) for each in located),

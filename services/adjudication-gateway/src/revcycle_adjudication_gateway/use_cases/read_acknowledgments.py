@@ -17,7 +17,7 @@ from revcycle_events import RejectionReason
 from revcycle_adjudication_gateway.domain.references import plain
 from revcycle_adjudication_gateway.domain.submission import accept_syntax, acknowledge, reject
 from revcycle_adjudication_gateway.repositories.interchanges import CLAIMS_837P, INQUIRY_276
-from revcycle_adjudication_gateway.use_cases.answers import Desk
+from revcycle_adjudication_gateway.use_cases.answers import Desk, answered
 
 DUPLICATE_INTERCHANGE = "025"
 """TA105: the payer already has an interchange with this control number. Ours is sent again only as the same bytes."""
@@ -28,7 +28,8 @@ _KINDS_BY_FUNCTION = {"HC": CLAIMS_837P, "HR": INQUIRY_276}
 
 def read_interchange_acknowledgment(desk: Desk, acknowledgment: InterchangeAcknowledgment) -> None:
     """TA1: whatever it says, the interchange is there; R rejects all its claims, unless it is there already."""
-    interchange_id = desk.references.by_control_number.get(acknowledgment.control_number)
+    known = desk.references.by_control_number
+    interchange_id = answered(known, acknowledgment.envelope, "", acknowledgment.control_number)
     if interchange_id is None:
         desk.nobody("TA1", f"{acknowledgment.control_number:09d}")
         return
@@ -43,7 +44,8 @@ def read_interchange_acknowledgment(desk: Desk, acknowledgment: InterchangeAckno
 def read_implementation_acknowledgment(desk: Desk, acknowledgment: ImplementationAcknowledgment) -> None:
     """999: every claim of a rejected set is rejected; an accepted set is readable, nothing more."""
     kind = _KINDS_BY_FUNCTION.get(acknowledgment.functional_id, "")
-    interchange_id = desk.references.by_group.get((kind, acknowledgment.group_control_number))
+    known = desk.references.by_group
+    interchange_id = answered(known, acknowledgment.envelope, kind, acknowledgment.group_control_number)
     if interchange_id is None:
         desk.nobody("999", f"{acknowledgment.functional_id} {acknowledgment.group_control_number}")
         return
