@@ -170,6 +170,9 @@ AK9*P*2*2*1
     for one, two in ((b"1", b"2"), (b"000000001", b"000000002"), (b"0001 ", b"0002 ")):
         (echoed,) = parse_999(data.replace(b"837*0001", b"837*" + one).replace(b"837*0002", b"837*" + two))
         assert echoed.accepts("0001") and not echoed.accepts("0002")
+    # Without IK5 for the set, the verdict on the group is the only one there is.
+    (silent,) = parse_999(data.replace(b"IK5*A~", b"").replace(b"AK9*P*2*2*1", b"AK9*E*2*2*2"))
+    assert silent.accepts("0001") and not silent.accepts("0002")
     error = ack.transactions[1].segment_errors[0]
     assert (error.segment, error.position, error.loop, error.code) == ("CLM", 22, "2300", "8")
     assert error.contexts == (("CLM01:TEST-1",),)

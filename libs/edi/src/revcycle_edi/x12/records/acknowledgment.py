@@ -87,12 +87,15 @@ class ImplementationAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc
         return self.code in ("A", "E")
 
     def accepts(self, transaction_control_number: str) -> bool:
-        """Say whether one ST was accepted; a set that is not listed, or is of a rejected group, shares its fate."""
+        """Say whether one ST was accepted.
+
+        A set that is not listed, is listed without a verdict, or is of a rejected group shares the group's fate.
+        """
         if self.code not in ("A", "E", "P"):
             return False
         wanted = _significant(transaction_control_number)
         for transaction in self.transactions:
-            if _significant(transaction.control_number) == wanted:
+            if transaction.code and _significant(transaction.control_number) == wanted:
                 return transaction.accepted
         return self.accepted
 
