@@ -41,6 +41,12 @@ def test_a_reused_trace_number_with_another_date_or_amount_is_another_payment() 
     assert len(keys) == 4
 
 
+def test_a_trace_number_filled_up_with_spaces_is_the_same_number() -> None:
+    """Promise: advice and deposit meet, and the same payment is not advised twice, however TRN02 is padded."""
+    padded = msgspec.structs.replace(ADVICE, trace_number="TRACE1   ")
+    assert payment_key("REVPAY1", padded) == payment_key("REVPAY1", ADVICE)
+
+
 def test_other_content_under_the_same_payment_shares_the_payment_but_not_the_identity() -> None:
     other = msgspec.structs.replace(ADVICE, content_sha256="b" * 64)
     assert payment_key("REVPAY1", other) == payment_key("REVPAY1", ADVICE)

@@ -37,8 +37,13 @@ class PaymentKey:
 
 
 def payment_key(payer_id: str, remittance: Remittance) -> PaymentKey:
-    """Payer, TRN02, BPR16 and BPR02 of an 835. Never the trace number alone: payers use numbers again."""
-    return PaymentKey(payer_id, remittance.trace_number, remittance.payment_date.isoformat(), remittance.paid_cents)
+    """Payer, TRN02, BPR16 and BPR02 of an 835. Never the trace number alone: payers use numbers again.
+
+    Without the spaces some payers fill TRN02 up with: the bank's list of deposits does not have them.
+    """
+    return PaymentKey(
+        payer_id, remittance.trace_number.strip(), remittance.payment_date.isoformat(), remittance.paid_cents
+    )
 
 
 def identity_key(payer_id: str, remittance: Remittance) -> str:

@@ -72,7 +72,7 @@ def _read(
         state=HELD if failing else PUBLISHED,
         identity_key=key,
         payer_id=desk.payer_id,
-        trace_number=remittance.trace_number,
+        trace_number=payment_key(desk.payer_id, remittance).trace_number,
         payment_date=remittance.payment_date,
         payment_method=remittance.payment_method,
         paid_cents=remittance.paid_cents,
