@@ -247,3 +247,10 @@ def test_a_claim_decided_without_lines_has_an_outcome_all_the_same(
     adjudicated, denied = announce(remit(claim, submission, [make_line(1)]), submission, UUID(int=9))
     assert [(line.line_number, line.outcome) for line in adjudicated.lines] == [(0, expected)]
     assert (denied is None) == (expected == "paid")
+
+
+def test_a_quantity_of_an_adjustment_is_told_exactly_or_not_at_all() -> None:
+    """Promise: half a unit is not announced as none."""
+    line = paid_line(0, *(Adjustment("CO", "45", 5000, Decimal(text)) for text in ("2", "0.5")))
+    (remitted,) = remit(claim_of(line), make_submission(), [make_line(1)]).lines
+    assert [each.quantity for each in remitted.adjustments] == [2, None]

@@ -198,7 +198,8 @@ def _adjustments(adjustments: Iterable[Adjustment]) -> list[RemittedAdjustment]:
             group=each.group_code,
             carc=each.reason_code,
             amount_cents=each.amount_cents,
-            quantity=None if each.quantity is None else int(each.quantity),
+            # A part of a unit has no place in the event; no quantity is said then, never a wrong one.
+            quantity=int(each.quantity) if each.quantity is not None and each.quantity % 1 == 0 else None,
         )
         for each in adjustments
     ]
