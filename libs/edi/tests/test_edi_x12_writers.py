@@ -59,6 +59,16 @@ def test_what_is_read_is_written_and_reads_back_equal(name: str) -> None:
     assert back == record
 
 
+def test_every_question_of_an_inquiry_is_read_and_written_back() -> None:
+    """Promise: who asks about two procedures beside the service types is answered on all three."""
+    data = clean_270().replace(b"EQ*30~", b"EQ*30^98~EQ**HC:G0463~EQ**HC:J1030~", 1)
+    (transaction,) = x12.parse_270(data)
+    asked = [(each.service_type_codes, each.procedure) for each in transaction.inquiries]
+    assert asked == [(("30", "98"), ()), ((), ("HC", "G0463")), ((), ("HC", "J1030"))]
+    (back,) = x12.parse_270(x12.build_270(transaction.envelope, transaction.reference, transaction.inquiries))
+    assert back.inquiries == transaction.inquiries
+
+
 def test_a_provider_summary_without_claims_is_written_back() -> None:
     """Promise: nothing that was read is lost in writing; payers send a TS3 for a day without claims."""
     data = clean_835().replace(b"LX*1~", b"LX*1~TS3*1234567893*11*20261231*2*275~")

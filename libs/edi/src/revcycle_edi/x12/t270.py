@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from revcycle_edi.x12.cursor import Cursor, TransactionStart, at_end, iter_transactions, parse_name
 from revcycle_edi.x12.errors import X12Error
 from revcycle_edi.x12.hierarchy import (
@@ -141,13 +143,14 @@ def _inquiries(cursor: Cursor) -> Iterator[EligibilityInquiry]:
         if not walk.level(cursor, frozenset(("EQ",))):
             continue
         types: list[str] = []
-        procedure: tuple[str, ...] = ()
+        procedures: list[tuple[str, ...]] = []
         while cursor.id == "EQ":
             types += [c for c in cursor.e[1].split("^") if c]
-            procedure = tuple(cursor.e[2].split(":")) if cursor.e[2] else procedure
+            if cursor.e[2]:
+                procedures.append(tuple(cursor.e[2].split(":")))
             cursor.advance()
         person = walk.person
-        yield EligibilityInquiry(
+        inquiry = EligibilityInquiry(
             trace_number=person.trace[0],
             trace_company=person.trace[1],
             payer=walk.payer,
@@ -157,10 +160,14 @@ def _inquiries(cursor: Cursor) -> Iterator[EligibilityInquiry]:
             dependent=walk.dependent.name if walk.dependent else None,
             dependent_demographics=walk.dependent.demographics if walk.dependent else _UNKNOWN,
             service_type_codes=tuple(types),
-            procedure=procedure,
             dates=tuple(person.dates),
             references=tuple(person.references),
         )
+        # One question a record: the service types together, and each procedure that was asked about beside them.
+        if types or not procedures:
+            yield inquiry
+        for procedure in procedures:
+            yield replace(inquiry, service_type_codes=(), procedure=procedure)
 
 
 def _parse_270(cursor: Cursor, start: TransactionStart) -> Iterator[EligibilityInquiryTransaction]:
