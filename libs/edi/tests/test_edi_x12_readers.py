@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from edi_bases import clean_271
 from edi_samples import clean_835, interchange
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from revcycle_edi.x12 import (
     emit,
     emit_stream,
     inspect_interchanges,
+    parse_271,
     parse_276,
     parse_277,
     parse_277ca,
@@ -361,3 +363,12 @@ def test_what_stands_where_a_name_belongs_is_in_no_message() -> None:
     assert caught.value.segment == "?" and "HIDDEN" not in str(caught.value)
     findings = validate(broken)
     assert findings and not any("HIDDEN" in str(finding) for finding in findings)
+
+
+def test_an_eligibility_answer_carries_the_trace_of_its_question() -> None:
+    """Promise: an answer is found by the number we asked under, wherever the payer puts a number of its own."""
+    ours, theirs = b"TRN*2*TRACE1*9123456789~", b"TRN*1*PAYERS*1999999999~"
+    for traces in (ours + theirs, theirs + ours):
+        (answer,) = parse_271(clean_271().replace(ours, traces, 1))[0].answers
+        assert (answer.trace_number, answer.trace_company) == ("TRACE1", "9123456789")
+        assert answer.extra_segments == (("TRN", "1", "PAYERS", "1999999999"),)

@@ -65,6 +65,7 @@ class Part:
         self.dates: list[QualifiedDate] = []
         self.references: list[Reference] = []
         self.trace: tuple[str, str] = ("", "")
+        self._traced: RawSegment = ()
         self.extra: list[RawSegment] = []
 
     def read(self, cursor: Cursor, stops: frozenset[str]) -> None:
@@ -85,8 +86,18 @@ class Part:
             self.dates.append(QualifiedDate(e[1], *parse_period(e[2], e[3])))
         elif cursor.id == "REF" and not e[3]:
             self.references.append(Reference(e[1], e[2]))
-        elif cursor.id == "TRN" and not self.trace[0]:
-            self.trace = (e[2], e[3])
+        elif cursor.id == "TRN":
+            self._trace(cursor)
+        else:
+            self.extra.append(cursor.raw())
+
+    def _trace(self, cursor: Cursor) -> None:
+        """The first trace; in an answer the first that refers to the question (2), whatever the answerer's own (1)."""
+        e = cursor.e
+        if not self.trace[0] or (e[1] == "2" and self._traced[1] != "2"):
+            if self.trace[0]:
+                self.extra.append(self._traced)
+            self.trace, self._traced = (e[2], e[3]), cursor.raw()
         else:
             self.extra.append(cursor.raw())
 
