@@ -69,6 +69,18 @@ def test_every_question_of_an_inquiry_is_read_and_written_back() -> None:
     assert back.inquiries == transaction.inquiries
 
 
+def test_what_cannot_be_written_is_refused_and_not_left_out() -> None:
+    """Promise: a thirteenth diagnosis, or the rejection of a provider without its trace, is not dropped in silence."""
+    (reviewed,) = x12.parse_278(clean_278())
+    review = msgspec.structs.replace(reviewed.reviews[0], diagnoses=(("ABF", "E119"),) * 13)
+    with pytest.raises(X12Error, match=r"278\.write\.diagnoses"):
+        x12.build_278(reviewed.envelope, reviewed.reference, [review])
+    (report,) = x12.parse_277ca(clean_277ca())
+    provider = msgspec.structs.replace(report.providers[0], statuses=report.batch_statuses)
+    with pytest.raises(X12Error, match="provider trace"):
+        x12.build_277ca([msgspec.structs.replace(report, providers=(provider,))])
+
+
 def test_a_provider_summary_without_claims_is_written_back() -> None:
     """Promise: nothing that was read is lost in writing; payers send a TS3 for a day without claims."""
     data = clean_835().replace(b"LX*1~", b"LX*1~TS3*1234567893*11*20261231*2*275~")

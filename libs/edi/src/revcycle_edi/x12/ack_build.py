@@ -156,8 +156,8 @@ def _write_providers(out: TransactionWriter, report: ClaimAcknowledgmentReport, 
         level = out.level("19", parent=receiver, child=bool(own))
         _write_name(out, "85", provider)
         detail = details.get(provider)
-        if detail is not None and detail.trace_number:
-            out.add("TRN", "1", code(detail.trace_number, "provider trace", 50))
+        if detail is not None and (detail.trace_number or detail.statuses):
+            out.add("TRN", "1", code(detail.trace_number, "provider trace", 50, required=True))
             for status in detail.statuses:
                 _write_stc(out, status)
             write_references(out, detail.references)

@@ -14,6 +14,7 @@ from revcycle_edi.x12.values import parse_optional_cents, parse_optional_quantit
 from revcycle_edi.x12.writer import TransactionWriter, cents_text, code, composite, quantity_text
 
 VERSION = "005010X217"
+_MAX_DIAGNOSES = 12
 _STOPS: frozenset[str] = frozenset()
 
 
@@ -65,8 +66,10 @@ def _write_review(out: TransactionWriter, review: Review) -> None:
     composites = [
         composite(code(q, "HI qualifier", 3), code(c.replace(".", ""), "diagnosis", 30)) for q, c in review.diagnoses
     ]
+    if len(composites) > _MAX_DIAGNOSES:
+        raise X12Error("278.write.diagnoses", "more diagnoses than a review holds", expected=f"up to {_MAX_DIAGNOSES}")
     if composites:
-        out.add("HI", *composites[:12])
+        out.add("HI", *composites)
     out.raw(review.extra_segments)
     for service in review.services:
         _write_service(out, service, event)
