@@ -50,6 +50,8 @@ def test_a_complete_file_is_read() -> None:
         ({"rendering_provider__npi": "1700000412"}, "rendering_provider.npi", "npi"),
         ({"document__signed_at": "2026-08-15T12:26:00"}, "document.signed_at", "time"),
         ({"document__signed_at": "yesterday afternoon"}, "document.signed_at", "time"),
+        ({"document__signed_at": "00000001755260000"}, "document.signed_at", "time"),
+        ({"document__signed_at": "1755260000.0000000"}, "document.signed_at", "time"),
         ({"document__signed_at": "0001-01-01T00:00:00+14:00"}, "document.signed_at", "time"),
         ({"document__source": "telepathy"}, "document.source", "one_of"),
         ({"document__text": "a\x00b"}, "document.text", "no_control_characters"),

@@ -20,6 +20,7 @@ SELF_PAY = "SELFPAY"
 DOCUMENT_BYTES_MAX = 1024 * 1024
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 _STATE = re.compile(r"[A-Z]{2}")
@@ -85,7 +86,8 @@ def _iso_date(value: object) -> object:
 def _offset_time(value: object) -> object:
     if value is None or isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or len(value) < len("YYYY-MM-DDTHH:MMZ"):
+    # Digits alone would be read as seconds since 1970.
+    if not isinstance(value, str) or not _ISO_TIME.match(value):
         raise _refuse("time", "is not a time", "a time with offset, for example 2026-08-15T12:26:00-05:00")
     return value
 
