@@ -282,6 +282,16 @@ async def test_a_wrong_facility_or_payer_is_refused_by_field(
     assert answer.status_code == 422 and [name for name, _ in rules(answer)] == [field]
 
 
+@pytest.mark.parametrize("name", ["%00", "REV%00PAY", "REV%0APAY", "%20REVPAY1", "REVPAY1%20"])
+async def test_a_payer_id_that_no_encounter_file_can_name_is_refused(service: ServiceUnderTest, name: str) -> None:
+    """Some were a fault of ours, and a padded one was a payer that no coverage ever met."""
+    client = service.client("operator")
+    answer = await client.put(f"/v1/payers/{name}", json={"name": "Example Plan", "filing_limit_days": 90})
+    assert (answer.status_code, rules(answer)) == (422, [("payer_id", "one_line")])
+    for path in (f"/v1/payers/{name}", f"/v1/locations/{name}"):
+        assert (await client.get(path)).status_code == 404
+
+
 async def test_another_tenants_ids_do_not_exist(service: ServiceUnderTest) -> None:
     client, stranger = service.client(), service.client(tenant_id=OTHER_TENANT)
     (result,) = await taken_in(client, encounter_file())

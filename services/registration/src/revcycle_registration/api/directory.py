@@ -63,6 +63,17 @@ def _check_zone(name: str) -> None:
         ) from None
 
 
+def _check_payer_id(payer_id: str) -> None:
+    """What an encounter file cannot name is no payer id: its ids are trimmed and stand on one line."""
+    if len(payer_id) > PAYER_ID_LENGTH_MAX:
+        error = FieldError("payer_id", "too_long", "is too long", f"at most {PAYER_ID_LENGTH_MAX} characters")
+    elif payer_id != payer_id.strip() or not payer_id.isprintable():
+        error = FieldError("payer_id", "one_line", "holds blanks around it or a control character", "printable text")
+    else:
+        return
+    raise Unprocessable(errors=(error,))
+
+
 @router.put(
     "/locations/{npi}",
     summary="Record a facility as it bills",
@@ -104,7 +115,7 @@ async def list_facilities(uow: ReadUnitOfWork, page: PageParameters) -> Page[Fac
 @router.get("/locations/{npi}", summary="A facility")
 async def get_facility(npi: str, uow: ReadUnitOfWork, response: Response) -> FacilityView:
     """404 for a facility that was not recorded."""
-    found = await directory.get_facility(uow, npi)
+    found = await directory.get_facility(uow, npi) if is_valid_npi(npi) else None
     if found is None:
         raise NotFound("no such facility: record it with PUT /v1/locations/{npi}")
     response.headers["ETag"] = etag(found[1])
@@ -119,10 +130,7 @@ async def get_facility(npi: str, uow: ReadUnitOfWork, response: Response) -> Fac
 )
 async def put_payer(payer_id: str, body: PayerBody, request: Request, caller: CurrentCaller) -> Response:
     """201 when new, 200 otherwise. The same payer again changes nothing and tells nobody."""
-    if len(payer_id) > PAYER_ID_LENGTH_MAX:
-        raise Unprocessable(
-            errors=(FieldError("payer_id", "too_long", "is too long", f"at most {PAYER_ID_LENGTH_MAX} characters"),)
-        )
+    _check_payer_id(payer_id)
     payer = Payer(payer_id, body.name, body.filing_limit_days)
 
     async def use_case(uow: UnitOfWork, cause: Cause) -> Reply:
@@ -142,7 +150,8 @@ async def list_payers(uow: ReadUnitOfWork, page: PageParameters) -> Page[PayerVi
 @router.get("/payers/{payer_id}", summary="A payer")
 async def get_payer(payer_id: str, uow: ReadUnitOfWork, response: Response) -> PayerView:
     """404 for a payer that was not recorded."""
-    found = await directory.get_payer(uow, payer_id)
+    # No text with a NUL can be asked for.
+    found = await directory.get_payer(uow, payer_id) if "\0" not in payer_id else None
     if found is None:
         raise NotFound("no such payer: record it with PUT /v1/payers/{payer_id}")
     response.headers["ETag"] = etag(found[1])
