@@ -97,6 +97,18 @@ async def test_a_patient_is_registered_once(service: ServiceUnderTest) -> None:
     assert [each["patient_id"] for each in found.json()["items"]] == [first.json()["patient_id"]]
 
 
+async def test_a_padded_number_finds_what_it_was_recorded_as(service: ServiceUnderTest) -> None:
+    """Taken in without its blanks, and then not found under the number that was sent."""
+    client = service.client("integration")
+    (result,) = await taken_in(client, encounter_file(" T-1 ", " M-1 "))
+    for path, names, found in (
+        ("/v1/patients:search", {"medical_record_numbers": [" M-1 "]}, "patient_id"),
+        ("/v1/encounters:search", {"encounter_numbers": [" T-1 "]}, "encounter_id"),
+    ):
+        answer = await client.post(path, json={"facility_npi": FACILITY} | names)
+        assert [each[found] for each in answer.json()["items"]] == [result[found]]
+
+
 async def test_a_coverage_documents_what_waited_and_primary_has_one_answer(service: ServiceUnderTest) -> None:
     client = service.client("integration")
     (result,) = await taken_in(client, encounter_file(coverages=[]))

@@ -133,7 +133,9 @@ class EncounterSearch(Part):
         json_schema_extra={"example": {"facility_npi": "1900000005", "encounter_numbers": ["T-0001"]}}
     )
     facility_npi: Npi
-    encounter_numbers: Annotated[list[Annotated[Text60, Field(max_length=38)]], Field(min_length=1, max_length=500)]
+    encounter_numbers: Annotated[
+        list[Annotated[Text60, Field(max_length=38), REQUIRED]], Field(min_length=1, max_length=500)
+    ]
 
 
 class EncounterList(BaseModel):

@@ -227,7 +227,7 @@ class PatientSearch(Part):
         json_schema_extra={"example": {"facility_npi": "1900000005", "medical_record_numbers": ["MRN-T-1"]}}
     )
     facility_npi: Npi
-    medical_record_numbers: Annotated[list[Text80], Field(min_length=1, max_length=500)]
+    medical_record_numbers: Annotated[list[Annotated[Text80, REQUIRED]], Field(min_length=1, max_length=500)]
 
 
 class PatientList(BaseModel):
