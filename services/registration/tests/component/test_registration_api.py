@@ -199,6 +199,28 @@ async def test_document_versions_and_addenda_never_change_what_was_signed(servic
     assert amended[-1].event.note_text == whole["text"]
 
 
+async def test_a_later_file_with_the_text_before_the_addenda_does_not_undo_them(service: ServiceUnderTest) -> None:
+    """A new telephone number took the signed addendum out of the note that is coded."""
+    client = service.client("integration")
+    (result,) = await taken_in(client, encounter_file())
+    path = f"/v1/encounters/{result['encounter_id']}"
+    signature = {"author_npi": PROVIDER, "signed_at": "2026-08-16T09:00:00-05:00"}
+    for number in (1, 2):
+        document = (await client.get(path)).json()["document"]["document_id"]
+        added = await client.post(
+            f"/v1/documents/{document}/addenda", json={"text": f"Addendum {number}.", **signature}
+        )
+        assert added.status_code == 201
+    newest = (await client.get(path)).json()["document"]
+    later = encounter_file(patient__phone="555-0100", diagnoses=["E11.9"])
+    await client.post("/v1/intake", json={"encounters": [later]})
+    encounter = (await client.get(path)).json()
+    assert (encounter["document"], encounter["diagnoses"]) == (newest, ["E11.9"])
+    other = encounter_file(document__text="Another synthetic note.")
+    await client.post("/v1/intake", json={"encounters": [other]})
+    assert (await client.get(path)).json()["document"]["version"] == newest["version"] + 1
+
+
 async def test_blank_text_is_no_text_over_rest_either(service: ServiceUnderTest) -> None:
     """A signed note of blanks documented the visit, and a patient named by blanks could be billed."""
     client = service.client("integration")

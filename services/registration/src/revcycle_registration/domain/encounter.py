@@ -1,7 +1,7 @@
 """An encounter, the versions of its document, and what blocks it from being billed (rule ``billing-ready.v1``)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
@@ -37,7 +37,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """An immutable version of the encounter's document, without its text. ``sha256`` is over the UTF-8 text."""
+    """An immutable version of the encounter's document, without its text. ``sha256`` is over the UTF-8 text.
+
+    ``repeats`` are the hashes of the texts an addendum repeats and adds to.
+    """
 
     id: UUID
     version: int
@@ -47,6 +50,7 @@ class DocumentVersion:
     signed_at: datetime | None
     sha256: str
     size_bytes: int
+    repeats: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

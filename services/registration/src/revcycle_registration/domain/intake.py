@@ -206,7 +206,9 @@ def _update(load: CaseLoad, known: Encounter, file: EncounterFile, content_sha25
     document = known.document
     new = _stated_document(load, known.id, document.version + 1 if document else 1, file.document)
     if new is not None and document is not None:
-        new = replace(new, document=document_with(document, new.document))
+        # A file that repeats the signed text knows nothing of the addendum to it, and does not undo it.
+        known_by_addendum = new.document.sha256 in document.repeats
+        new = None if known_by_addendum else replace(new, document=document_with(document, new.document))
     if new is not None and (document is None or not same_document(document, new.document)):
         load.add_document(new)
         document = new.document

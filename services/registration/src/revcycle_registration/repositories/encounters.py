@@ -3,13 +3,13 @@
 # ruff: noqa: S608 - what is put into the statements are column lists of this module, never values.
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from revcycle_messaging import UnitOfWork
 
-from revcycle_registration.domain.encounter import Encounter, Provider, Service
+from revcycle_registration.domain.encounter import DocumentVersion, Encounter, Provider, Service
 from revcycle_registration.repositories.documents import document_version
 from revcycle_registration.repositories.rows import as_json, columns
 
@@ -34,10 +34,18 @@ _SELECT = (
     + ", ".join(f"e.{name}" for name in _NAMES)
     + ", d.id AS document__id, d.version AS document__version, d.type AS document__type, "
     "d.source AS document__source, d.author_npi AS document__author_npi, d.signed_at AS document__signed_at, "
-    "d.sha256 AS document__sha256, d.size_bytes AS document__size_bytes "
+    "d.sha256 AS document__sha256, d.size_bytes AS document__size_bytes, "
+    "CASE WHEN d.addendum_to IS NOT NULL THEN (WITH RECURSIVE base AS ("
+    "SELECT b.addendum_to, b.sha256 FROM registration.document AS b WHERE b.id = d.addendum_to "
+    "UNION ALL SELECT b.addendum_to, b.sha256 FROM registration.document AS b JOIN base ON b.id = base.addendum_to"
+    ") SELECT array_agg(sha256) FROM base) END AS document__repeats "
     "FROM registration.encounter AS e "
     "LEFT JOIN registration.document AS d ON d.tenant_id = e.tenant_id AND d.id = e.document_id "
 )
+
+
+def _document(row: "asyncpg.Record") -> DocumentVersion:
+    return replace(document_version(row, "document__"), repeats=tuple(row["document__repeats"] or ()))
 
 
 def _encounter(row: "asyncpg.Record") -> Encounter:
@@ -57,7 +65,7 @@ def _encounter(row: "asyncpg.Record") -> Encounter:
             Service(each["code"], tuple(each["modifiers"]), each["units"], tuple(each["diagnosis_pointers"]))
             for each in row["services"]
         ),
-        document=document_version(row, "document__") if row["document_id"] else None,
+        document=_document(row) if row["document_id"] else None,
         gaps=tuple(row["gaps"]),
         state=row["state"],
         blocked_by=tuple(row["blocked_by"]),
