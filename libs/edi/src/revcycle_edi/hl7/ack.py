@@ -58,9 +58,16 @@ def check_message(message: Message, *, types: frozenset[str] = SUPPORTED_TYPES) 
 def _segment_problems(message: Message) -> list[Problem]:
     # A bed's status (A20) is the one ADT message about no patient.
     required = () if (message.type, message.event) == ("ADT", "A20") else _REQUIRED.get(message.type, ())
-    missing = [name for name in required if not message.first(name)]
     once = _ONCE_IN_MERGES if message.event in _MERGES else _ONCE if message.type in _OF_ONE_PATIENT else {}
-    several = [name for name, field in once.items() if len({_raw(segment, field) for segment in message.all(name)}) > 1]
+    names = [segment[0] for segment in message.segments]
+    missing = [name for name in required if name not in names]
+    several = [
+        name
+        for name, field in once.items()
+        if names.count(name) > 1 and len({_raw(segment, field) for segment in message.all(name)}) > 1
+    ]
+    if not missing and not several:
+        return []
     return [Problem("100", f"a message of this type without {name}", name) for name in missing] + [
         Problem("100", f"more than one {name}: send a message for each", f"{name}^2") for name in several
     ]
@@ -73,7 +80,10 @@ def is_enhanced(message: Message) -> bool:
 
 def _condition(message: Message, field: int) -> str:
     """A condition of table 0155; a null (`""`) or blanks are none."""
-    value = message.value(message.segments[0], field).strip()
+    msh = message.segments[0]
+    if field >= len(msh):
+        return ""
+    value = message.value(msh, field).strip()
     return "" if value == '""' else value
 
 
