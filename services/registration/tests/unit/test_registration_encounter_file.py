@@ -40,6 +40,7 @@ def test_a_complete_file_is_read() -> None:
         ({"patient__first_name": ""}, "patient.first_name", "required"),
         ({"patient__sex": "X"}, "patient.sex", "one_of"),
         ({"patient__birth_date": "2026-08-16"}, "patient.birth_date", "born_before_service"),
+        ({"patient__birth_date": "0001-01-01"}, "patient.birth_date", "date"),
         ({"patient__address__postal_code": "9730"}, "patient.address.postal_code", "postal_code"),
         ({"patient__address__state": "Oregon"}, "patient.address.state", "state"),
         ({"patient__nickname": "U"}, "patient.nickname", "unknown_field"),

@@ -12,8 +12,8 @@ from revcycle_registration.domain.coverage import Coverage
 from revcycle_registration.domain.encounter_file import (
     REQUIRED,
     AddressPart,
+    BirthDate,
     CoveragePart,
-    IsoDate,
     Npi,
     Part,
     PatientPart,
@@ -174,7 +174,7 @@ class PatientPatch(Part):
     last_name: Annotated[Name | None, BeforeValidator(_name_stays)] = None
     first_name: Annotated[Name | None, BeforeValidator(_name_stays)] = None
     middle_name: Name | None = None
-    birth_date: IsoDate | None = None
+    birth_date: BirthDate | None = None
     sex: Sex | None = None
     phone: Name | None = None
     address: AddressPart | None = None

@@ -18,6 +18,7 @@ from revcycle_registration.domain.findings import Finding, shown_name
 FORMAT = "revcycle.encounter-file.v1"
 SELF_PAY = "SELFPAY"
 DOCUMENT_BYTES_MAX = 1024 * 1024
+BIRTH_YEAR_MIN = 1880
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}", re.ASCII)
@@ -83,6 +84,13 @@ def _iso_date(value: object) -> object:
     raise _refuse("date", "is not a date", "a date as YYYY-MM-DD")
 
 
+def _birth_date(value: date) -> date:
+    # Systems write 0001-01-01 for a date they do not know: it would count as known and be billed.
+    if value.year < BIRTH_YEAR_MIN:
+        raise _refuse("date", "is nobody's date of birth", f"a date since {BIRTH_YEAR_MIN}, or null while unknown")
+    return value
+
+
 def _offset_time(value: object) -> object:
     if value is None or isinstance(value, datetime):
         return value
@@ -128,6 +136,7 @@ Text60 = Annotated[str, Field(max_length=60), _LINE]
 Text80 = Annotated[str, Field(max_length=80), _LINE]
 Npi = Annotated[str, AfterValidator(_npi)]
 IsoDate = Annotated[date, BeforeValidator(_iso_date)]
+BirthDate = Annotated[IsoDate, AfterValidator(_birth_date)]
 SignedAt = Annotated[datetime, BeforeValidator(_offset_time), AfterValidator(_aware)]
 PlaceOfService = Annotated[str, AfterValidator(_place_of_service)]
 State = Annotated[str, AfterValidator(_state)]
@@ -162,7 +171,7 @@ class DemographicsPart(Part):
     last_name: Annotated[Text60, REQUIRED]
     first_name: Annotated[Text60, REQUIRED]
     middle_name: Annotated[Text60 | None, _OPTIONAL] = None
-    birth_date: IsoDate | None = None
+    birth_date: BirthDate | None = None
     sex: Sex | None = None
     phone: Annotated[Text60 | None, _OPTIONAL] = None
     address: AddressPart | None = None
@@ -179,7 +188,7 @@ class SubscriberPart(Part):
 
     last_name: Annotated[Text60, REQUIRED]
     first_name: Annotated[Text60, REQUIRED]
-    birth_date: IsoDate | None = None
+    birth_date: BirthDate | None = None
     sex: Sex | None = None
 
 
