@@ -1,6 +1,7 @@
 """Bulk intake over REST, real PostgreSQL and the outbox."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,10 +93,37 @@ async def test_each_file_is_answered_on_its_own(service: ServiceUnderTest) -> No
     assert [each.event.changed for each in service.published(DocumentationAmended)] == [["diagnoses"]]
 
 
+async def test_half_a_character_or_an_endless_number_in_one_file_holds_up_no_other(service: ServiceUnderTest) -> None:
+    """A note cut in the middle of a character made the whole request, up to 500 visits, no JSON for good."""
+    wrong = {
+        "document.text": encounter_file("T-1", document__text="cut \ud83d"),
+        "encounter_number": encounter_file("T-\udc00"),
+        "services[0].units": encounter_file("T-2", services=[{"code": "G0463", "units": 10**30}]),
+        "coverages[0].rank": encounter_file("T-3", coverages=[{"rank": 1e300}]),
+        "": encounter_file("T-4") | {"\ud83d": 1},
+        "patient.address": encounter_file("T-5", patient__address=10**30),
+        "document.signed_at": encounter_file("T-6", document__signed_at="2026-08-15T12:26\ud83d"),
+        "patient.sex": encounter_file("T-7", patient__sex="\ud83d"),
+        "patient.birth_date": encounter_file("T-8", patient__birth_date="2026-01-0\ud83d"),
+    }
+    body = json.dumps({"encounters": [*wrong.values(), encounter_file("T-9", "M-9")]}).replace("1e+300", "1e400")
+    for _ in range(2):
+        answer = await service.client("integration").post("/v1/intake", content=body)
+        assert answer.status_code == 200, answer.text
+        *refused, taken = answer.json()["results"]
+        assert [[each["field"] for each in result["errors"]] for result in refused] == [[name] for name in wrong]
+        assert taken["status"] in ("created", "unchanged")
+    kept = (await service.client("integration").get("/v1/intake-refusals")).json()["items"]
+    assert [each["times"] for each in kept] == [2] * len(wrong)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
         (b"{", 400, None),
+        (b'{"encounters": [NaN]}', 400, None),
+        (b'{"encounters": ["\xff"]}', 400, None),
+        (b'{"encounters": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, None),
         (b"[]", 422, "body"),
         (b"{}", 422, "encounters"),
         (b'{"encounters": []}', 422, "encounters"),

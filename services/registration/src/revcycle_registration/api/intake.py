@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 
 import orjson
@@ -46,6 +47,26 @@ def _request_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+def _parse(body: bytes) -> object:
+    """The JSON of a request; half a character or an endless number in one file is that file's fault alone.
+
+    Raises:
+        ValueError: the body is no JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # What orjson does not take and JSON allows: cut surrogate pairs, numbers beyond 64 bits.
+        try:
+            return json.loads(body.decode(), parse_constant=_no_number)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def _read_body(body: bytes) -> list[object]:
     """The elements of a request.
 
@@ -54,8 +75,8 @@ def _read_body(body: bytes) -> list[object]:
         Unprocessable: it is JSON of another shape, or holds too few or too many encounters.
     """
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        parsed = _parse(body)
+    except ValueError:
         raise BadRequest('the body is not JSON: send {"encounters": [...]}') from None
     if not isinstance(parsed, dict):
         raise _unprocessable("body", "object", "is not an object", 'an object {"encounters": [...]}')
@@ -81,11 +102,20 @@ def _unprocessable(field: str, rule: str, message: str, expected: str) -> Unproc
 def _text(raw: object, name: str) -> str | None:
     """An identifier of a file that may be anything; None for what is too long for one: it may be a person's name."""
     value = raw.get(name) if isinstance(raw, dict) else None
-    return value.replace("\0", "") if isinstance(value, str) and len(value) <= IDENTIFIER_LENGTH_MAX else None
+    if not isinstance(value, str) or len(value) > IDENTIFIER_LENGTH_MAX:
+        return None
+    return value.replace("\0", "").encode(errors="replace").decode()
+
+
+def _canonical(raw: object) -> bytes:
+    try:
+        return orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(raw, sort_keys=True).encode()
 
 
 def _refusal(raw: object, outcome: Outcome) -> refusals.Refusal:
-    content = orjson.dumps(raw, option=orjson.OPT_SORT_KEYS)
+    content = _canonical(raw)
     return refusals.Refusal(
         facility_npi=_text(raw, "facility_npi"),
         encounter_number=_text(raw, "encounter_number"),

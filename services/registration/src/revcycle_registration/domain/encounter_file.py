@@ -258,6 +258,7 @@ _RULES: dict[str, tuple[str, str, str]] = {
     "extra_forbidden": ("unknown_field", "is not part of the format", "remove it; the fields are listed in the format"),
     "missing": ("required", "is missing", "a value"),
     "string_type": ("text", "is not text", "text"),
+    "string_unicode": ("text", "holds half a character", "whole characters"),
     "int_type": ("integer", "is not a whole number", "a whole number"),
     "list_type": ("list", "is not a list", "a list"),
     "model_type": ("object", "is not an object", "an object"),
