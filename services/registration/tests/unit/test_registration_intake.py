@@ -175,6 +175,17 @@ def test_a_later_file_without_a_known_coverage_does_not_end_it() -> None:
     assert outcome.state == "documented"
 
 
+def test_a_patient_who_moved_does_not_take_the_old_apartment_along() -> None:
+    old = encounter_file()["patient"]["address"] | {"line2": "Apt 4"}
+    new = {"line1": "9 Sample Road", "line2": None, "city": "Exampleville", "state": "OR", "postal_code": "97302"}
+    corrected = old | {"line1": "1 Example St", "line2": None, "postal_code": "973010001"}
+    for stated, line2 in ((new, None), (new | {"line2": "Unit 7"}, "Unit 7"), (corrected, "Apt 4")):
+        load = new_load()
+        take(load, encounter_file(patient__address=old), encounter_file("T-2", patient__address=stated))
+        (patient,) = load.patients.values()
+        assert (patient.demographics.line1, patient.demographics.line2) == (stated["line1"], line2)
+
+
 def test_two_encounters_of_one_patient_make_one_patient() -> None:
     load = new_load()
     first, second = take(load, encounter_file("T-1"), encounter_file("T-2", patient__phone="555-0100"))

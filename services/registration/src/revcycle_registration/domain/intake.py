@@ -29,7 +29,7 @@ from revcycle_registration.domain.encounter_file import (
     read_encounter_file,
 )
 from revcycle_registration.domain.findings import Finding
-from revcycle_registration.domain.patient import Demographics, Patient, learn, said
+from revcycle_registration.domain.patient import Demographics, Patient, learn, moved, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _learn_patient(load: CaseLoad, patient: Patient | None, file: EncounterFile)
     if patient is None:
         known, _ = learn(Demographics(), stated)
         return load.register_patient(file.facility_npi, file.patient.medical_record_number, known)
-    load.update_patient(patient.id, stated)
+    load.update_patient(patient.id, moved(patient.demographics, stated))
     return load.patients[patient.id]
 
 

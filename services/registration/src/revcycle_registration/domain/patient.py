@@ -63,6 +63,18 @@ def said(part: DemographicsPart) -> dict[str, DemographicValue]:
     return stated
 
 
+def moved(known: Demographics, stated: Mapping[str, DemographicValue]) -> dict[str, DemographicValue]:
+    """What a sender stated, and with another street in another ZIP code the end of the old second line.
+
+    Kept, it would be an apartment of the old house at the new address.
+    """
+    street, zip_code = stated.get("line1"), str(stated.get("postal_code") or "")
+    if not (known.line1 and known.postal_code and street and zip_code):
+        return dict(stated)
+    elsewhere = street != known.line1 and zip_code[:5] != known.postal_code[:5]
+    return {"line2": None, **stated} if elsewhere else dict(stated)
+
+
 def learn(known: Demographics, stated: Mapping[str, DemographicValue]) -> tuple[Demographics, tuple[str, ...]]:
     """Take over what was stated: the new knowledge and the paths of the fields that changed.
 
