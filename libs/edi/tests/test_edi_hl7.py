@@ -6,7 +6,7 @@ import os
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -250,6 +250,14 @@ def test_blanks_that_fill_a_header_field_up_change_nothing() -> None:
     filled = MSH.format(type="ADT ^A04   ", version="2.3   ").replace("|P|", "|P  |") + "\rEVN|A04\rPID|1||T1\r"
     assert _answer(filled.encode()) == ("AA", "CTRL1")
     assert adt(parse_message(filled.encode())).action == "register"
+
+
+@pytest.mark.parametrize("data", [ADT, b"nonsense"])
+def test_the_time_of_an_answer_says_its_zone(data: bytes) -> None:
+    """Without one a time is the sender's local time: ours was hours off for everyone who is not in UTC."""
+    eastern = NOW.astimezone(timezone(timedelta(hours=-5)))
+    for now, stamp in ((NOW, "20260601120000+0000"), (eastern, "20260601070000-0500")):
+        assert parse_message(acknowledge(data, control_id="A1", now=now)).get("MSH-7") == stamp
 
 
 def test_an_answer_swaps_the_parties_and_echoes_the_version() -> None:

@@ -124,7 +124,7 @@ def build_ack(
         _raw(msh, 6),
         _raw(msh, 3),
         _raw(msh, 4),
-        f"{now:%Y%m%d%H%M%S}",
+        f"{now:%Y%m%d%H%M%S%z}",
         "",
         e.component.join(["ACK", escape(message.event, e), "ACK"]) if message.version >= "2.5" else "ACK",
         escape(control_id, e),
@@ -178,7 +178,21 @@ def _header(data: bytes) -> Message | None:
 
 def _unreadable(control_id: str, now: datetime, problem: Problem) -> bytes:
     e = Encoding()
-    header = ["MSH", "|", "^~\\&", "", "", "", "", f"{now:%Y%m%d%H%M%S}", "", "ACK", escape(control_id, e), "P", "2.5"]
+    header = [
+        "MSH",
+        "|",
+        "^~\\&",
+        "",
+        "",
+        "",
+        "",
+        f"{now:%Y%m%d%H%M%S%z}",
+        "",
+        "ACK",
+        escape(control_id, e),
+        "P",
+        "2.5",
+    ]
     error = ["ERR", "", "", f"{problem.code}^{escape(problem.text, e)}^HL70357", "E"]
     return Message([header, ["MSA", "AR", ""], error], e, "utf-8").encode()
 
