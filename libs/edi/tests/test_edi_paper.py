@@ -313,6 +313,15 @@ def test_a_pointer_to_no_diagnosis_of_the_claim_is_refused(pointer: int) -> None
         render_cms1500([sample])
 
 
+def test_an_amount_that_was_sent_empty_is_not_printed() -> None:
+    """PS1 and AMT*F3 without their amount ended in an IndexError: no claim of the file could be printed."""
+    bare = msgspec.structs.replace(line(), extra_segments=(("PS1", "X"),))
+    (page,) = cms1500_pages(msgspec.structs.replace(claim(), lines=(bare,)))
+    assert "20.charge" not in page
+    (stay,) = ub04_pages(msgspec.structs.replace(institutional(), extra_segments=(("AMT", "F3"),)))
+    assert not stay["55A"]
+
+
 def test_the_same_claim_gives_the_same_bytes_and_the_electronic_claim_the_same_form() -> None:
     from edi_samples import ENVELOPE, HEADER
 

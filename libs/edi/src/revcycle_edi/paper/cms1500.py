@@ -125,7 +125,9 @@ def _clinical(page: Values, claim: ProfessionalClaim) -> None:
     """Boxes 19 to 23."""
     attachments = [f"PWK{a.report_type}{a.transmission}{a.control_number}" for a in claim.attachments]
     page["19"] = text(" ".join([*(note.text for note in claim.notes), *attachments]))
-    purchased = [parse_cents(raw[2]) for line in claim.lines for raw in line.extra_segments if raw[0] == "PS1"]
+    purchased = [
+        parse_cents(raw[2]) for line in claim.lines for raw in line.extra_segments if raw[0] == "PS1" and len(raw) > 2
+    ]
     yes_no(page, "20", yes=bool(purchased))
     if purchased:
         page["20.charge"] = money(sum(purchased))

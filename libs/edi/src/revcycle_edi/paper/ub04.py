@@ -149,7 +149,7 @@ def _payers(page: Values, claim: InstitutionalClaim) -> None:
     page[f"62{letter}"] = insured.group_number
     page[f"63{letter}"] = claim.prior_authorization_number or claim.referral_number
     page[f"64{letter}"] = claim.payer_claim_control_number
-    due = next((raw[2] for raw in claim.extra_segments if raw[:2] == ("AMT", "F3")), "")
+    due = next((raw[2] for raw in claim.extra_segments if raw[:2] == ("AMT", "F3") and len(raw) > 2), "")
     page[f"55{letter}"] = money(parse_cents(due)) if due else ""
     page["56"] = claim.billing_provider.npi
 
