@@ -322,6 +322,14 @@ def test_an_amount_that_was_sent_empty_is_not_printed() -> None:
     assert not stay["55A"]
 
 
+@pytest.mark.parametrize("responsibility", ["A", "U"])
+def test_a_payer_of_a_later_or_unknown_rank_stands_behind_those_who_come_first(responsibility: str) -> None:
+    sample = institutional()
+    later = msgspec.structs.replace(sample.subscriber, responsibility=responsibility)
+    (page,) = ub04_pages(msgspec.structs.replace(sample, subscriber=later, other_payers=(OTHER,)))
+    assert (page["50A"], page["50B"]) == ("FIRST PAYER", "TEST PAYER")
+
+
 def test_the_same_claim_gives_the_same_bytes_and_the_electronic_claim_the_same_form() -> None:
     from edi_samples import ENVELOPE, HEADER
 

@@ -132,7 +132,7 @@ def _payers(page: Values, claim: InstitutionalClaim) -> None:
     others = sorted(claim.other_payers, key=lambda other: _RANK.get(other.responsibility, 3))
     if len(others) >= len(PAYERS):
         raise X12Error("paper.payers", f"{len(others) + 1} payers", expected="at most 3")
-    place = min(_RANK.get(claim.subscriber.responsibility, 0), len(others))
+    place = min(_RANK.get(claim.subscriber.responsibility, 3), len(others))
     for letter, other in zip((p for p in PAYERS if p != PAYERS[place]), others, strict=False):
         _other_payer(page, letter, other)
     letter, insured = PAYERS[place], claim.subscriber
