@@ -330,6 +330,13 @@ def test_a_payer_of_a_later_or_unknown_rank_stands_behind_those_who_come_first(r
     assert (page["50A"], page["50B"]) == ("FIRST PAYER", "TEST PAYER")
 
 
+def test_condition_codes_of_the_cms1500_are_never_cut() -> None:
+    """Half a code is another code."""
+    codes = tuple(f"W{n}" for n in range(9))
+    pdf = render_cms1500([msgspec.structs.replace(claim(), condition_codes=codes)])
+    assert " ".join(codes) in [text for text, _ in typed(pdf)[0].values()]
+
+
 def test_the_same_claim_gives_the_same_bytes_and_the_electronic_claim_the_same_form() -> None:
     from edi_samples import ENVELOPE, HEADER
 
