@@ -277,6 +277,17 @@ def test_form_writes_a_pdf_and_refuses_claims_of_the_other_kind(
     assert run("form", "--type", "cms1450", write("c.837", BASES[base]()), "-o", tmp_path / "c.pdf").exit_code == 2
 
 
+def test_a_claim_the_form_has_no_place_for_is_named_and_keeps_no_other_from_being_printed(
+    write: Write, tmp_path: Path
+) -> None:
+    """Which one of hundreds it is must be said, by its place: its number may identify the patient."""
+    odd = BASES["837P"]().replace(b"SV1*HC:J1030*25.5*UN*1***2:1~", b"SV1*HC:J1030*25.5*UN*1***2:7~", 1)
+    told = run("form", "--type", "cms1500", write("a.837", odd), "-o", tmp_path / "a.pdf")
+    assert (told.exit_code, told.stdout) == (1, f"2 claims written to {tmp_path / 'a.pdf'}, 1 not\n")
+    assert "a.837: claim 1 of 3: paper.pointer" in told.stderr and "TEST-1" not in told.stderr
+    assert (tmp_path / "a.pdf").read_bytes().count(b"/Type /Page\n") == 2
+
+
 def test_hl7_check_says_how_each_message_would_be_answered(write: Write, tmp_path: Path) -> None:
     write("in/good.hl7", HL7)
     assert run("hl7", "check", tmp_path / "in").exit_code == 0

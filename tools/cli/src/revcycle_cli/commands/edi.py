@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -29,6 +29,8 @@ from revcycle_cli.edi_files import (
 
 if TYPE_CHECKING:
     from revcycle_edi.x12 import BalanceEquation, Finding
+
+_Claim = TypeVar("_Claim")
 
 
 Files = Annotated[
@@ -368,7 +370,10 @@ def form(
         FormType, typer.Option("--type", help="cms1500 for professional claims, ub04 for institutional ones.")
     ],
 ) -> None:
-    """Print the claims of an 837 on CMS-1500 or UB-04 pages; long claims continue on further pages."""
+    """Print the claims of an 837 on CMS-1500 or UB-04 pages; long claims continue on further pages.
+
+    Exit 1 when the form has no place for what a claim holds (it is left out and named), 2 when a file cannot be read.
+    """
     from revcycle_edi.paper import render_cms1500, render_ub04
     from revcycle_edi.x12 import X12Error, iter_837i_claims, iter_837p_claims
 
@@ -376,17 +381,38 @@ def form(
     try:
         if form_type is FormType.cms1500:
             professional = list(iter_837p_claims(data))
-            count, pdf = len(professional), render_cms1500(professional) if professional else b""
+            total, (count, pdf) = len(professional), _printed(file, professional, render_cms1500)
         else:
             institutional = list(iter_837i_claims(data))
-            count, pdf = len(institutional), render_ub04(institutional) if institutional else b""
+            total, (count, pdf) = len(institutional), _printed(file, institutional, render_ub04)
     except X12Error as error:
         raise refuse(f"{file}: {error}") from None
-    if not count:
+    if not total:
         wanted = "professional (837P)" if form_type is FormType.cms1500 else "institutional (837I)"
         raise refuse(f"{file}: no {wanted} claims, which is what {form_type.value} shows; see --type")
-    write(pdf, output)
-    print(f"{count} claims written to {output}")
+    if count:
+        write(pdf, output)
+    print(f"{count} claims written to {output}" + (f", {total - count} not" if count < total else ""))
+    if count < total:
+        raise typer.Exit(1)
+
+
+def _printed(file: Path, claims: list[_Claim], render: Callable[[list[_Claim]], bytes]) -> tuple[int, bytes]:
+    """How many claims stand on the form, and the form; a claim it has no place for is named and keeps none back."""
+    from revcycle_edi.x12 import X12Error
+
+    try:
+        return len(claims), render(claims)  # One by one takes twice as long: only to find out which.
+    except X12Error:
+        fitting: list[_Claim] = []
+    for number, claim in enumerate(claims, 1):
+        try:
+            render([claim])
+        except X12Error as error:
+            sys.stderr.write(f"revcycle edi: {file}: claim {number} of {len(claims)}: {error}\n")
+        else:
+            fitting.append(claim)
+    return len(fitting), render(fitting) if fitting else b""
 
 
 # HL7 -----------------------------------------------------------------------------------------------------------------
