@@ -35,6 +35,17 @@ def test_a_claim_is_checked_and_every_finding_names_its_rule_and_release(tmp_pat
     assert "1 encounters, 1 with an error" in run("check", file, "--releases", tmp_path, status=1)
 
 
+def test_a_line_that_cannot_be_read_is_named_and_keeps_no_other_from_being_checked(tmp_path: Path) -> None:
+    """By its place in the file, blank lines counted; what the other lines have wrong is shown all the same."""
+    file = tmp_path / "claims.jsonl"
+    file.write_text("\n".join([json.dumps(CLAIM), "", "[]", json.dumps(CLAIM | {"encounter_number": "E2"})]))
+    told = CliRunner().invoke(build_app(), ["codes", "check", str(file), "--json", "--releases", str(tmp_path)])
+    assert told.exit_code == 2 and "line 3: " in told.stderr
+    assert [json.loads(line)["encounter_number"] for line in told.stdout.splitlines()] == ["E1", "E2"]
+    table = run("check", file, "--releases", tmp_path, status=2)
+    assert "2 encounters, 2 with an error" in table
+
+
 def test_the_sites_settings_and_the_notes_elements_reach_the_rules(tmp_path: Path) -> None:
     """A visit code of the site, the elements of its note, and a payer's switch: EM-01 and PX-15 speak."""
     claims, site = tmp_path / "claims.jsonl", tmp_path / "site.json"

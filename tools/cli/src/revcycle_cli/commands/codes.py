@@ -239,9 +239,13 @@ def check(
     if not file.is_file():
         raise _fail(f"{file} is not a file")
     counts: Counter[tuple[str, str]] = Counter()
-    blocked = encounters = 0
+    blocked = encounters = unreadable = 0
     shown: list[tuple[str, Finding]] = []
-    for number, findings in _checked(file, code_sets, tables, _switches(site)):
+    for checked in _checked(file, code_sets, tables, _switches(site)):
+        if checked is None:
+            unreadable += 1
+            continue
+        number, findings = checked
         encounters += 1
         blocked += any(one.severity == "error" for one in findings)
         for one in findings:
@@ -253,7 +257,7 @@ def check(
     if not as_json:
         _show_findings(shown, counts)
         sys.stdout.write(f"{encounters} encounters, {blocked} with an error, {sum(counts.values())} findings\n")
-    raise typer.Exit(1 if blocked else 0)
+    raise typer.Exit(2 if unreadable else 1 if blocked else 0)
 
 
 def _switches(site: Path | None) -> Switches:
@@ -268,17 +272,20 @@ def _switches(site: Path | None) -> Switches:
 
 def _checked(
     file: Path, code_sets: CodeSets, tables: EditTables, switches: Switches
-) -> Iterator[tuple[str, list[Finding]]]:
+) -> Iterator[tuple[str, list[Finding]] | None]:
+    """The findings of each line; None for one that cannot be read: it is named and keeps no other from being judged."""
     import msgspec
     from revcycle_codes import FactsError, check_encounter, facts_from_record
     from rich.progress import track
 
-    lines = [line for line in file.read_bytes().splitlines() if line.strip()]
-    for place, line in enumerate(track(lines, "checking", console=_console(stderr=True), transient=True), start=1):
+    lines = [(place, line) for place, line in enumerate(file.read_bytes().splitlines(), start=1) if line.strip()]
+    for place, line in track(lines, "checking", console=_console(stderr=True), transient=True):
         try:
             facts = facts_from_record(msgspec.json.decode(line, type=dict[str, object]))
         except (FactsError, msgspec.DecodeError) as error:
-            raise _fail(f"line {place}: {error}") from None
+            _fail(f"line {place}: {error}")
+            yield None
+            continue
         yield facts.encounter_number, check_encounter(facts, code_sets, tables, switches)
 
 
