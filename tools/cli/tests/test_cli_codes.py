@@ -46,6 +46,14 @@ def test_a_line_that_cannot_be_read_is_named_and_keeps_no_other_from_being_check
     assert "2 encounters, 2 with an error" in table
 
 
+@pytest.mark.parametrize("number", ["[/b]E3", "[red]E3"])
+def test_square_brackets_of_a_claim_are_shown_as_they_are(number: str, tmp_path: Path) -> None:
+    """They were taken for markup: the table ended in a traceback, or without the words between them."""
+    file = tmp_path / "claims.jsonl"
+    file.write_text(json.dumps(CLAIM | {"encounter_number": number}))
+    assert number in run("check", file, "--releases", tmp_path, status=1)
+
+
 def test_the_sites_settings_and_the_notes_elements_reach_the_rules(tmp_path: Path) -> None:
     """A visit code of the site, the elements of its note, and a payer's switch: EM-01 and PX-15 speak."""
     claims, site = tmp_path / "claims.jsonl", tmp_path / "site.json"

@@ -299,13 +299,18 @@ def _write_finding(number: str, finding: Finding) -> None:
 
 def _show_findings(shown: list[tuple[str, Finding]], counts: Counter[tuple[str, str]]) -> None:
     from rich.table import Table
+    from rich.text import Text
+
+    from revcycle_cli.edi_files import plain
 
     colour = {"error": "red", "warning": "yellow", "info": "dim"}
     view = Table(box=None, pad_edge=False)
     for column in ("encounter", "rule", "severity", "finding", "what would be right"):
         view.add_column(column)
     for number, one in shown:
-        view.add_row(number, one.rule, f"[{colour[one.severity]}]{one.severity}[/]", one.message, one.expected)
+        # As it is: square brackets of a file are no instructions for the terminal.
+        encounter, message, expected = (Text(plain(text)) for text in (number, one.message, one.expected))
+        view.add_row(encounter, one.rule, Text(one.severity, colour[one.severity]), message, expected)
     console = _console()
     console.print(view)
     if sum(counts.values()) > len(shown):
@@ -378,10 +383,11 @@ def _show_note(suggester: object, text: str) -> None:
     console.print(view)
     console.print()
     for one in result.suggestions:
-        mark = "[green]●[/green]" if one.highlight else " "
-        console.print(f"{mark} {one.code:9} {one.score:.2f}  {one.description}  [dim]{' > '.join(one.path)}[/dim]")
+        mark = ("●", "green") if one.highlight else " "
+        told = f" {one.code:9} {one.score:.2f}  {one.description}  "
+        console.print(Text.assemble(mark, told, (" > ".join(one.path), "dim")))
     for query in result.queries:
-        console.print(f"[yellow]?[/yellow] {query.question}")
+        console.print(Text.assemble(("?", "yellow"), f" {query.question}"))
 
 
 def score(
