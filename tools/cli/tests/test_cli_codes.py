@@ -46,6 +46,11 @@ def test_a_line_that_cannot_be_read_is_named_and_keeps_no_other_from_being_check
     assert "2 encounters, 2 with an error" in table
 
 
+def test_piped_tables_cut_nothing(tmp_path: Path) -> None:
+    told = run("status", "--releases", tmp_path)
+    assert "2026-04-01" in told and "\u2026" not in told
+
+
 @pytest.mark.parametrize("number", ["[/b]E3", "[red]E3"])
 def test_square_brackets_of_a_claim_are_shown_as_they_are(number: str, tmp_path: Path) -> None:
     """They were taken for markup: the table ended in a traceback, or without the words between them."""

@@ -68,7 +68,9 @@ def _open(releases: Path | None) -> tuple[CodeSets, EditTables]:
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(highlight=False, stderr=stderr)
+    # Piped output has no width of its own: wide enough that no date and no name of a release is cut.
+    watched = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(highlight=False, stderr=stderr, width=None if watched else 240)
 
 
 def status(releases: CacheOption = None) -> None:
