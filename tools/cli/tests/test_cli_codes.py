@@ -46,6 +46,23 @@ def test_a_line_that_cannot_be_read_is_named_and_keeps_no_other_from_being_check
     assert "2 encounters, 2 with an error" in table
 
 
+@pytest.mark.parametrize("what", ["missing", "folder", "binary"])
+def test_a_file_that_cannot_be_read_is_named_with_status_two(what: str, tmp_path: Path) -> None:
+    """A note and the codes in use; never a traceback."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for arguments in (["suggest", tmp_path / what], ["diff", "FY2024", "FY2026-04", "--in-use", tmp_path / what]):
+        told = CliRunner().invoke(build_app(), ["codes", *map(str, arguments), "--releases", str(tmp_path)])
+        assert told.exit_code == 2 and told.stderr.startswith(f"revcycle codes: {tmp_path / what}: ")
+
+
+def test_suggestions_that_cannot_be_written_are_refused_with_status_two(tmp_path: Path) -> None:
+    notes, out = tmp_path / "notes.jsonl", tmp_path / "notes.jsonl" / "out"
+    notes.write_text("")
+    told = CliRunner().invoke(build_app(), ["codes", "suggest", "--in", str(notes), "--out", str(out)])
+    assert told.exit_code == 2 and told.stderr.endswith(f"revcycle codes: {out}: Not a directory\n")
+
+
 def test_piped_tables_cut_nothing(tmp_path: Path) -> None:
     told = run("status", "--releases", tmp_path)
     assert "2026-04-01" in told and "\u2026" not in told

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
@@ -46,6 +46,15 @@ def register(app: typer.Typer) -> None:
 def _fail(message: object) -> typer.Exit:
     sys.stderr.write(f"revcycle codes: {message}\n")
     return typer.Exit(2)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise _fail(f"{path}: it is not UTF-8 text") from None
+    except OSError as error:
+        raise _fail(f"{path}: {error.strerror}") from None
 
 
 def _folder(releases: Path | None) -> Path:
@@ -199,6 +208,7 @@ def diff(
     from revcycle_codes.releases import diff as compare
     from revcycle_codes.releases import impact
 
+    used = _text(in_use) if in_use else ""
     code_sets, _ = _open(releases)
     try:
         chosen = CodeSystem(system)
@@ -214,8 +224,8 @@ def diff(
         write(f"- {code}{' -> ' + ', '.join(change.split[code]) if code in change.split else ''}\n")
     for code in change.added:
         write(f"+ {code}\n")
-    if in_use:
-        uses = Counter(line.strip() for line in in_use.read_text().splitlines() if line.strip())
+    if used:
+        uses = Counter(line.strip() for line in used.splitlines() if line.strip())
         for touched in impact(change, uses):
             write(f"! {touched.code} used {touched.uses} times: {touched.change} {', '.join(touched.successors)}\n")
 
@@ -342,31 +352,39 @@ def suggest(
     """
     if (note is None) == (source is None) or (source is None) != (out is None):
         raise _fail("give a NOTE.txt, or --in and --out together")
+    day = _day(on) if on else None
+    text = _text(note) if note is not None else ""
+    notes, file = _notes(source, out) if source is not None and out is not None else ([], None)
+    import msgspec
     from revcycle_codes.edit_tables import TableKind
     from revcycle_codes.loaders.icd import IndexEntry
-    from revcycle_codes.suggest import Suggester
+    from revcycle_codes.suggest import Suggester, suggestion_record
+    from rich.progress import track
 
     code_sets, tables = _open(releases)
     entries = [entry for table in tables.references(TableKind.INDEX) for entry in table.rows(IndexEntry)]
-    suggester = Suggester.open(code_sets, _day(on) if on else None, index_entries=entries)
-    if note is not None:
-        _show_note(suggester, note.read_text())
+    suggester = Suggester.open(code_sets, day, index_entries=entries)
+    if file is None:
+        _show_note(suggester, text)
         return
-    import msgspec
-    from revcycle_codes.score import read_notes
-    from revcycle_codes.suggest import suggestion_record
-    from rich.progress import track
+    with file:
+        for note_id, text in track(notes, "suggesting", console=_console(stderr=True), transient=True):
+            file.write(msgspec.json.encode(suggestion_record(note_id, suggester.suggest(text))) + b"\n")
+    sys.stdout.write(f"{len(notes)} notes in {out}\n")
 
-    assert source is not None
-    assert out is not None
+
+def _notes(source: Path, out: Path) -> tuple[list[tuple[str, str]], BinaryIO]:
+    """The notes, and where their suggestions go: both are looked at before the long work begins."""
+    from revcycle_codes.score import read_notes
+
     try:
         notes = read_notes(source.read_bytes())
     except (ValueError, OSError) as error:
         raise _fail(f"{source}: {error}") from None
-    with out.open("wb") as file:
-        for note_id, text in track(notes, "suggesting", console=_console(stderr=True), transient=True):
-            file.write(msgspec.json.encode(suggestion_record(note_id, suggester.suggest(text))) + b"\n")
-    sys.stdout.write(f"{len(notes)} notes in {out}\n")
+    try:
+        return notes, out.open("wb")
+    except OSError as error:
+        raise _fail(f"{out}: {error.strerror}") from None
 
 
 def _show_note(suggester: object, text: str) -> None:
