@@ -56,6 +56,16 @@ def test_a_file_that_cannot_be_read_is_named_with_status_two(what: str, tmp_path
         assert told.exit_code == 2 and told.stderr.startswith(f"revcycle codes: {tmp_path / what}: ")
 
 
+def test_codes_in_use_are_found_with_or_without_their_dot(tmp_path: Path) -> None:
+    """A list without dots said that a new release touches nothing of it."""
+    releases = ("FY2024", "FY2026-04", "--releases", tmp_path)
+    deleted = next(line[2:].split()[0] for line in run("diff", *releases).splitlines() if line.startswith("- "))
+    in_use = tmp_path / "in-use.txt"
+    in_use.write_text(f"{deleted}\n{deleted.replace('.', '')}\n{deleted.lower()}\n")
+    [touched] = [line for line in run("diff", *releases, "--in-use", in_use).splitlines() if line.startswith("! ")]
+    assert touched.startswith(f"! {deleted} used 3 times: ")
+
+
 def test_suggestions_that_cannot_be_written_are_refused_with_status_two(tmp_path: Path) -> None:
     notes, out = tmp_path / "notes.jsonl", tmp_path / "notes.jsonl" / "out"
     notes.write_text("")

@@ -205,6 +205,7 @@ def diff(
 ) -> None:
     """Compare two releases: codes added, deleted, split and reworded, and what that touches."""
     from revcycle_codes import CodeSystem
+    from revcycle_codes.model import display, normalise
     from revcycle_codes.releases import diff as compare
     from revcycle_codes.releases import impact
 
@@ -225,7 +226,9 @@ def diff(
     for code in change.added:
         write(f"+ {code}\n")
     if used:
-        uses = Counter(line.strip() for line in used.splitlines() if line.strip())
+        # Written with or without the dot, in capitals or not: the same code.
+        keys = (normalise(chosen, line) for line in used.splitlines() if line.strip())
+        uses = Counter(display(chosen, key) for key in keys)
         for touched in impact(change, uses):
             write(f"! {touched.code} used {touched.uses} times: {touched.change} {', '.join(touched.successors)}\n")
 
