@@ -1,11 +1,12 @@
 """`revcycle edi`: every verb does what its help says, with the exit status and the fields that scripts rely on."""
 
 import errno
+import io
 import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,23 @@ def test_balance_shows_both_sides_and_fails_when_one_does_not_hold(write: Write)
     ]
     table = run("balance", bad).stdout
     assert "CLP04 - PLB = BPR02" in table and "150.00" in table and "151.00" in table
+
+
+def test_a_table_of_many_rows_is_laid_out_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory it takes does not grow with the file: no row is asked for before the ones ahead of it are printed."""
+    printed = io.StringIO()
+    monkeypatch.setattr(edi_files, "_TABLE_ROWS", 2)
+    monkeypatch.setattr("sys.stdout", printed)
+    ahead: list[bool] = []
+
+    def rows() -> Iterator[tuple[str]]:
+        for number in range(5):
+            ahead.append(number < 2 or f"row {number - 2}" in printed.getvalue())
+            yield (f"row {number}",)
+
+    edi_files.table(("name",), rows())
+    assert all(ahead) and printed.getvalue().count("name") == 3
+    assert [f"row {number}" in printed.getvalue() for number in range(5)] == [True] * 5
 
 
 def test_roundtrip_names_the_first_byte_that_differs(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

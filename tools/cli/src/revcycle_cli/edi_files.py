@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import typer
 
 _CHUNK_BYTES: Final = 256 * 1024
+_TABLE_ROWS: Final = 1000
 _PROGRESS_FROM_BYTES: Final = 4 * 1024 * 1024
 STDIN: Final = "-"
 UNREADABLE: Final = 2
@@ -138,12 +140,15 @@ def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(*columns, show_edge=False, pad_edge=False)
-    for row in rows:
-        shown.add_row(*map(Text, map(plain, row)))
     # Piped output has no width of its own: wide enough that a row stays one line.
     console = Console() if sys.stdout.isatty() else Console(width=240)
-    console.print(shown)
+    # A table is laid out in memory: that of a large file in several.
+    left = iter(rows)
+    while part := list(islice(left, _TABLE_ROWS)):
+        shown = Table(*columns, show_edge=False, pad_edge=False)
+        for row in part:
+            shown.add_row(*map(Text, map(plain, row)))
+        console.print(shown)
 
 
 def plain(text: str) -> str:
