@@ -22,7 +22,6 @@ from revcycle_adjudication_gateway.use_cases.answers import Desk, answered
 DUPLICATE_INTERCHANGE = "025"
 """TA105: the payer already has an interchange with this control number. Ours is sent again only as the same bytes."""
 
-_ACCEPTING = ("A2", "A5")
 _KINDS_BY_FUNCTION = {"HC": CLAIMS_837P, "HR": INQUIRY_276}
 
 
@@ -122,14 +121,8 @@ def _read_claim(desk: Desk, submission_id: UUID, claim: ClaimAcknowledgment) -> 
     if claim.rejected:
         desk.answer(reject(submission, _reasons(claim.statuses)))
     elif claim.accepted:
-        category = _accepting_category(claim)
-        desk.answer(acknowledge(submission, "277ca", category, claim.payer_claim_control_number))
-
-
-def _accepting_category(claim: ClaimAcknowledgment) -> str:
-    """The category that accepts; a mere receipt, or a status without a code, may stand before it."""
-    categories = (code.category for status in claim.statuses for code in status.codes)
-    return next(category for category in categories if category in _ACCEPTING)
+        known = acknowledge(submission, "277ca", claim.accepting_category, claim.payer_claim_control_number)
+        desk.answer(known)
 
 
 def _reported(desk: Desk, interchange_id: UUID | None, claim_id: str) -> UUID | None:

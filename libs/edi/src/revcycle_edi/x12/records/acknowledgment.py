@@ -105,6 +105,7 @@ def _significant(control_number: str) -> str:
     return control_number.strip().lstrip("0")
 
 
+_ACCEPTING = frozenset(("A2", "A5"))
 _REJECTING = frozenset(("A3", "A4", "A6", "A7", "A8"))
 
 
@@ -156,12 +157,19 @@ class ClaimAcknowledgment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def outcome(self) -> Literal["accepted", "received", "rejected", "unknown"]:
         """A2 and A5 accept; A3, A4, A6, A7, A8 or action U reject (rejection wins); A0 and A1 only say it arrived."""
-        categories = {code.category for status in self.statuses for code in status.codes}
         if any(status.rejects for status in self.statuses):
             return "rejected"
-        if categories & {"A2", "A5"}:
+        if self.accepting_category:
             return "accepted"
-        return "received" if categories & {"A0", "A1"} else "unknown"
+        return "received" if {"A0", "A1"} & set(self._categories()) else "unknown"
+
+    @property
+    def accepting_category(self) -> str:
+        """The first category that accepts, whatever receipt stands before it; empty when none does."""
+        return next((category for category in self._categories() if category in _ACCEPTING), "")
+
+    def _categories(self) -> list[str]:
+        return [code.category for status in self.statuses for code in status.codes]
 
     @property
     def accepted(self) -> bool:
