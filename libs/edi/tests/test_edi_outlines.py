@@ -17,7 +17,7 @@ from edi_samples import PATIENT, claim
 from edi_writing import BUILDERS, both_ways
 from revcycle_edi.x12 import X12Error, outlines
 from revcycle_edi.x12.outlines import Outline, code, each, only, segment
-from revcycle_edi.x12.outlines837 import LEVELS
+from revcycle_edi.x12.outlines837 import levels
 from revcycle_edi.x12.records import Address, ProfessionalClaim
 
 FUZZ = Path(__file__).parents[1] / "fuzz" / "outlines.py"
@@ -56,16 +56,16 @@ def test_random_records_are_written_as_by_the_loops(monkeypatch: pytest.MonkeyPa
 @compiled
 def test_clean_claims_are_written_in_one_run_with_numbered_levels() -> None:
     claims = [claim(f"TEST-{n}", patient=PATIENT if n % 4 == 3 else None) for n in range(6)]
-    text, count, levels, stopped = LEVELS[ProfessionalClaim].alone.run(claims, 0, 3, 1)
+    text, count, written, stopped = levels(ProfessionalClaim).alone.run(claims, 0, 3, 1)
     assert stopped == 6
     assert count == text.count("~") + 1
     assert [s for s in text.split("~") if s.startswith("HL")][-3:] == ["HL*8*7*23*0", "HL*9*1*22*0", "HL*10*1*22*0"]
-    assert levels == 10
+    assert written == 10
 
 
 @compiled
 def test_a_record_of_another_type_or_shape_stops_the_run_where_it_stands() -> None:
-    outline = LEVELS[ProfessionalClaim].claim
+    outline = levels(ProfessionalClaim).claim
     clean = claim()
     for other in (None, 7, "text", (), BUILDERS, object(), PATIENT):
         text, _, _, stopped = outline.run([clean, other, clean], 0, 0, 0)
@@ -82,8 +82,8 @@ def test_a_run_keeps_no_memory_and_no_record_and_forgets_none() -> None:
     watched = [claims[0], claims[0].lines, claims[0].lines[0], claims[0].lines[0].units, claims[0].claim_id]
 
     def work() -> None:
-        LEVELS[ProfessionalClaim].alone.run(claims, 0, 0, 1)
-        LEVELS[ProfessionalClaim].claim.run([*claims, None], 0, 0, 1)
+        levels(ProfessionalClaim).alone.run(claims, 0, 0, 1)
+        levels(ProfessionalClaim).claim.run([*claims, None], 0, 0, 1)
         Outline(Address, segment("N3", code("line1", 9)))
 
     work()

@@ -4,7 +4,7 @@ An outline is made of segments of elements. An element is a text, or says where 
 which policy it is written (those of writer.py): `code` an identifier, `text` free text, `cents`, `day`, and so on. A
 field is named by its path (`subscriber.address.city`); `^` in front of it means the record one list further out, and no
 path the item itself. Paths are followed through the types of the records when the outline is made, so a misspelled one
-is an error at import.
+is an error then.
 
 A record is written whole or not at all: where it has what the outline does not know, or a value that the policy refuses
 or changes by more than upper case and single spaces, the loop writers take it, which know everything and say what is

@@ -1,5 +1,7 @@
 """What claim payments of the 835 are written as (loops 2100 and 2110 of 005010X221A1)."""
 
+from functools import cache
+
 from revcycle_edi.x12.outlines import (
     Element,
     Node,
@@ -70,8 +72,7 @@ _LINE = together(
         _remarks("RX", "drug_remark_codes"),
     ),
 )
-CLAIM_PAYMENT = Outline(
-    RemittanceClaim,
+_CLAIM = together(
     absent("inpatient_remarks", "outpatient_remarks", "contacts", "extra_segments"),
     segment(
         "CLP",
@@ -105,3 +106,9 @@ CLAIM_PAYMENT = Outline(
     ),
     each("lines", _LINE),
 )
+
+
+@cache
+def claim_payment() -> Outline:
+    """Loop 2100 with its lines, made when one is first written: reading needs none."""
+    return Outline(RemittanceClaim, _CLAIM)

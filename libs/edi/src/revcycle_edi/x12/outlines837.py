@@ -1,5 +1,6 @@
 """What subscribers, patients and claims of the 837 are written as (loops 2000B, 2000C and 2300 of the three guides)."""
 
+from functools import cache
 from typing import NamedTuple
 
 from revcycle_edi.x12.outlines import (
@@ -437,22 +438,18 @@ class Levels(NamedTuple):
     alone: Outline
     """A subscriber or patient with this claim alone, from the HL on."""
     subscriber: Outline
-    """A subscriber who is the patient, from the HL on."""
+    """The subscriber alone, from the HL on."""
     claim: Outline
     """Loop 2300 with its lines."""
 
 
-def _levels(kind: type[ClaimBase], claim: Node) -> Levels:
+@cache
+def levels(kind: type[ClaimBase]) -> Levels:
+    """The outlines of a kind of claim, made when one is first written: reading needs none."""
+    claim = {ProfessionalClaim: _PROFESSIONAL, InstitutionalClaim: _INSTITUTIONAL, DentalClaim: _DENTAL}[kind]
     has_children = together(when("patient", "1"), unless("patient", "0"))
     return Levels(
         alone=Outline(kind, _subscriber(has_children), when("patient", _patient()), claim),
         subscriber=Outline(kind, _subscriber(has_children)),
         claim=Outline(kind, claim),
     )
-
-
-LEVELS: dict[type[ClaimBase], Levels] = {
-    ProfessionalClaim: _levels(ProfessionalClaim, _PROFESSIONAL),
-    InstitutionalClaim: _levels(InstitutionalClaim, _INSTITUTIONAL),
-    DentalClaim: _levels(DentalClaim, _DENTAL),
-}

@@ -5,7 +5,7 @@ from datetime import date
 from itertools import groupby
 
 from revcycle_edi.x12.errors import X12Error
-from revcycle_edi.x12.outlines835 import CLAIM_PAYMENT
+from revcycle_edi.x12.outlines835 import claim_payment
 from revcycle_edi.x12.records.common import Name, QualifiedAmount, QualifiedQuantity, RawSegment
 from revcycle_edi.x12.records.remittance import (
     BankAccount,
@@ -110,7 +110,7 @@ def _write_claims(out: TransactionWriter, remittance: Remittance) -> None:
             open_number = number
             out.add("LX", code(number, "assigned_number", 6, required=True))
             out.raw(summaries.pop(number, []))
-        out.outlined(CLAIM_PAYMENT, list(run), lambda claim: _write_claim(out, claim))
+        out.outlined(claim_payment(), list(run), lambda claim: _write_claim(out, claim))
     for number, raws in summaries.items():  # A summary may stand under an LX that has no claim.
         out.add("LX", code(number, "assigned_number", 6, required=True))
         out.raw(raws)

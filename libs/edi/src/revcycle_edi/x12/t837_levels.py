@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from revcycle_edi.x12.outlines837 import LEVELS
+from revcycle_edi.x12.outlines837 import levels
 from revcycle_edi.x12.records.claim import (
     BillingProvider,
     ClaimBase,
@@ -33,7 +33,7 @@ class LevelWriter(Generic[_C]):
 
     def __init__(self, out: TransactionWriter, kind: type[_C], write: Callable[[TransactionWriter, _C], None]) -> None:
         self._out = out
-        self._outlines = LEVELS[kind]
+        self._outlines = levels(kind)
         self._write: Callable[[TransactionWriter, _C], None] = write
 
     def claims(self, claims: Sequence[_C]) -> None:
